@@ -1,0 +1,131 @@
+"""One client's WebSocket: requests in with their types checked, replies and events out in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from ..call.errors import CallError, ErrorCode
+from .settings import Settings
+
+QUEUE_LIMIT = 10_000  # events a slow reader may fall behind before it is cut off
+
+
+class Request:
+    """One parsed request. The accessors raise CallError 1900001 when a field is missing or of a wrong type."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    @classmethod
+    def parse(cls, text: str) -> Request:
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            raise CallError(ErrorCode.BAD_REQUEST, "the message is not JSON") from None
+        if not isinstance(fields, dict):
+            raise CallError(ErrorCode.BAD_REQUEST, "a message must be a JSON object")
+        return cls(fields)
+
+    @property
+    def id(self) -> int | None:
+        value = self._fields.get("id")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._fields.get(name, default)
+        if not isinstance(value, str):
+            raise CallError(ErrorCode.BAD_REQUEST, f'"{name}" must be a string')
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise CallError(ErrorCode.BAD_REQUEST, f'"{name}" is not valid Unicode') from None
+        return value
+
+    def flag(self, name: str, default: bool | None = None) -> bool:
+        value = self._fields.get(name, default)
+        if not isinstance(value, bool):
+            raise CallError(ErrorCode.BAD_REQUEST, f'"{name}" must be true or false')
+        return value
+
+    def number(self, name: str) -> int:
+        value = self._fields.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise CallError(ErrorCode.BAD_REQUEST, f'"{name}" must be a whole number')
+        return value
+
+
+class Connection:
+    """The socket of at most one session. `session` is set by a successful login."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.socket = web.WebSocketResponse(max_msg_size=settings.message_bytes, compress=False)
+        self.session: str | None = None
+        self._settings = settings
+        self._outgoing: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LIMIT)
+        self._writer: asyncio.Task[None] | None = None
+        self._allowance = settings.messages_per_second
+        self._allowed_at = time.monotonic()
+
+    async def open(self, request: web.Request) -> None:
+        await self.socket.prepare(request)
+        self._writer = asyncio.create_task(self._write())
+
+    async def receive(self) -> Request | None:
+        """The next request, or None when the socket has closed. Raises CallError for one that cannot be read."""
+        message = await self.socket.receive()
+        if message.type is WSMsgType.TEXT:
+            if not self._within_rate():
+                raise CallError(ErrorCode.TOO_MANY_REQUESTS, "too many messages a second")
+            return Request.parse(message.data)
+        if message.type is WSMsgType.BINARY:
+            raise CallError(ErrorCode.BAD_REQUEST, "messages must be text")
+        return None
+
+    def _within_rate(self) -> bool:
+        """A bucket that refills at the allowed rate and holds two seconds' worth."""
+        now, rate = time.monotonic(), self._settings.messages_per_second
+        self._allowance = min(2 * rate, self._allowance + (now - self._allowed_at) * rate)
+        self._allowed_at = now
+        self._allowance -= 1
+        return self._allowance >= 0
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message; a reader too slow to take them is cut off."""
+        try:
+            self._outgoing.put_nowait(json.dumps(message, separators=(",", ":")))
+        except asyncio.QueueFull:
+            self.end()
+
+    def reply(self, number: int | None, fields: dict[str, Any]) -> None:
+        self.send({"id": number, "ok": fields})
+
+    def refuse(self, number: int | None, error: CallError) -> None:
+        self.send({"id": number, "error": {"code": error.code, "message": error.args[0]}})
+
+    def end(self) -> None:
+        """Close after what is queued has been written."""
+        while True:
+            try:
+                self._outgoing.put_nowait(None)
+                return
+            except asyncio.QueueFull:
+                self._outgoing.get_nowait()
+
+    async def _write(self) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            while (text := await self._outgoing.get()) is not None:
+                await self.socket.send_str(text)
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self.socket.close(code=WSCloseCode.GOING_AWAY)
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            self.end()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._writer, 2)

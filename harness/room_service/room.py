@@ -1,0 +1,346 @@
+"""The rules of a room: who is in, who publishes, who is told what and in which order.
+
+No I/O and no clock of its own: time (seconds, monotonic) and wall time (for token expiry) are arguments, and every
+method returns the effects to be carried out, in order. Refusals are CallErrors with the contract's codes.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from ..call import identifiers
+from ..call.errors import CallError, ErrorCode
+from .effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
+from .roster import (
+    DISCONNECTED,
+    KICKED,
+    REPEATED_LOGIN,
+    SILENT,
+    STOPPED,
+    announce_stream,
+    announce_user,
+    tell_roster,
+    withdraw_streams,
+    withdraw_user,
+)
+from .settings import Settings
+from .state import LIVE, REQUESTING, Room, Session, StreamState
+from .tokens import Claims
+
+
+class RoomLogic:
+    """All rooms of one service. `name` prefixes session ids, so that two services never share one."""
+
+    def __init__(self, settings: Settings, name: str = "s") -> None:
+        self.settings = settings
+        self.rooms: dict[str, Room] = {}
+        self.sessions: dict[str, Session] = {}
+        self._streams: dict[str, StreamState] = {}  # stream ids are unique over all rooms
+        self._users: dict[str, str] = {}  # user id: session id; a user is logged in once over all rooms
+        self._ids = (f"{name}{number}" for number in itertools.count(1))
+
+    # -- login and logout ----------------------------------------------------------------------------------------
+
+    def login(
+        self, now: float, wall: float, claims: Claims, *, user_name: str, user_updates: bool
+    ) -> tuple[Session, list[Effect]]:
+        """Let a user in. The effects to come after the reply: roster to the newcomer, then news to the others."""
+        identifiers.check_room_id(claims.room_id)
+        identifiers.check_user_id(claims.user_id)
+        identifiers.check_user_name(user_name)
+        if claims.expires_at <= wall:
+            raise CallError(ErrorCode.TOKEN_INVALID, "the token has expired")
+        effects: list[Effect] = []
+        earlier = self._users.get(claims.user_id)
+        if earlier is not None:
+            effects += self._end(self.sessions[earlier], REPEATED_LOGIN, ErrorCode.KICKED_SAME_USER)
+        room = self.rooms.get(claims.room_id)
+        if room is not None and len(room.sessions) >= self.settings.users_per_room:
+            raise CallError(ErrorCode.ROOM_FULL, f"the room is full: {self.settings.users_per_room} users")
+        if room is None:
+            room = self.rooms[claims.room_id] = Room(claims.room_id, next(self._ids))
+        session = Session(
+            next(self._ids), claims.user_id, user_name, claims.room_id, claims, user_updates, last_heard=now
+        )
+        room.sessions[session.session_id] = self.sessions[session.session_id] = session
+        self._users[claims.user_id] = session.session_id
+        effects += tell_roster(room, session)
+        effects += announce_user(room, session)
+        for key, item in room.extra.items():
+            effects.append(Send(session.session_id, {"event": "room_extra", "key": key, **item}))
+        return session, effects
+
+    def resume(self, now: float, session_id: str, user_id: str) -> tuple[Session, list[Effect]]:
+        """A client is back after its socket was lost: tell it what changed meanwhile, and the others if it had gone.
+
+        Raises CallError 1002086 when the session has ended, for instance because the user logged in elsewhere.
+        """
+        session = self.sessions.get(session_id)
+        if session is None or session.user_id != user_id:
+            raise CallError(ErrorCode.RECONNECT_REFUSED, "the session has ended")
+        room = self.rooms[session.room_id]
+        session.connected, session.last_heard = True, now
+        effects: list[Effect] = []
+        if not session.present:
+            session.present = True
+            effects += announce_user(room, session)
+        effects += tell_roster(room, session)
+        return session, effects
+
+    def logout(self, session_id: str) -> list[Effect]:
+        return self._end(self._session(session_id), STOPPED, None)
+
+    def kick(self, by: str, user_id: str) -> list[Effect]:
+        """An administrator's kick. Raises CallError 1003025 without the privilege, 1002002 without such a user."""
+        actor = self._session(by)
+        if not actor.claims.admin:
+            raise CallError(ErrorCode.PUBLISH_FORBIDDEN, "the token does not allow kicking")
+        target = self._users.get(user_id)
+        if target is None or self.sessions[target].room_id != actor.room_id:
+            raise CallError(ErrorCode.NOT_IN_THIS_ROOM, "there is no such user in this room")
+        return self._end(self.sessions[target], KICKED, ErrorCode.KICKED_BY_SERVER)
+
+    def _end(self, session: Session, reason: int, kicked: int | None) -> list[Effect]:
+        """End a session: its streams, its plays, its place in the room; news to the others; a kick to itself."""
+        effects: list[Effect] = []
+        room = self.rooms[session.room_id]
+        if kicked is not None:
+            effects.append(Send(session.session_id, {"event": "kicked", "code": int(kicked)}))
+        streams = [s for s in room.streams.values() if s.session == session.session_id]
+        effects += self._delete_streams(room, streams, reason)
+        effects += [Detach(session.session_id, stream) for stream in session.plays]
+        session.plays.clear()
+        del room.sessions[session.session_id], self.sessions[session.session_id]
+        if self._users.get(session.user_id) == session.session_id:
+            del self._users[session.user_id]
+        if session.present:
+            effects += withdraw_user(room, session)
+        effects.append(CloseSession(session.session_id))
+        if not room.sessions:
+            del self.rooms[room.room_id]
+        return effects
+
+    # -- publishing ----------------------------------------------------------------------------------------------
+
+    def publish(self, wall: float, session_id: str, stream_id: str, kinds: dict[str, str], extra: str) -> None:
+        """Accept a publish; the stream is announced when its media has come. Raises CallError."""
+        session = self._session(session_id)
+        identifiers.check_stream_id(stream_id)
+        identifiers.check_stream_extra(extra)
+        if not session.claims.publish or session.claims.expires_at <= wall:
+            raise CallError(ErrorCode.PUBLISH_FORBIDDEN, "the token does not allow publishing")
+        room = self.rooms[session.room_id]
+        taken = self._streams.get(stream_id)
+        if taken is not None and taken.session == session_id:
+            raise CallError(ErrorCode.CHANNEL_ALREADY_PUBLISHING, "this stream is already being published")
+        if taken is not None:
+            raise CallError(ErrorCode.STREAM_ID_TAKEN, "another user publishes a stream of this id")
+        own = sum(stream.session == session_id for stream in room.streams.values())
+        if own >= self.settings.streams_per_user:
+            raise CallError(ErrorCode.PUBLISH_FORBIDDEN, f"at most {self.settings.streams_per_user} streams per user")
+        stream = StreamState(stream_id, session_id, kinds, extra)
+        room.streams[stream_id] = self._streams[stream_id] = stream
+
+    def stream_live(self, session_id: str, stream_id: str) -> list[Effect]:
+        """The first packet of a publication has come."""
+        session = self.sessions.get(session_id)
+        stream = self._own_stream(session, stream_id)
+        if session is None or stream is None or stream.live:
+            return []
+        stream.live = True
+        room = self.rooms[session.room_id]
+        state = {"event": "publisher_state", "stream": stream_id, "state": LIVE, "code": 0}
+        effects: list[Effect] = [Send(session_id, state)]
+        if session.present:
+            effects += announce_stream(room, stream)
+        for other in room.sessions.values():
+            if stream_id in other.plays:
+                effects.append(Attach(other.session_id, stream_id))
+        return effects
+
+    def unpublish(self, session_id: str, stream_id: str) -> list[Effect]:
+        session = self._session(session_id)
+        stream = self._own_stream(session, stream_id)
+        if stream is None:
+            raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not publish such a stream")
+        return self._delete_streams(self.rooms[session.room_id], [stream], STOPPED)
+
+    def publication_failed(self, session_id: str, stream_id: str) -> list[Effect]:
+        """The media of a publication ended or never came."""
+        session = self.sessions.get(session_id)
+        stream = self._own_stream(session, stream_id)
+        if session is None or stream is None:
+            return []
+        code = int(ErrorCode.MEDIA_FAILED)
+        state = {"event": "publisher_state", "stream": stream_id, "state": "IDLE", "code": code}
+        room = self.rooms[session.room_id]
+        return [*self._delete_streams(room, [stream], DISCONNECTED), Send(session_id, state)]
+
+    def _own_stream(self, session: Session | None, stream_id: str) -> StreamState | None:
+        if session is None:
+            return None
+        stream = self.rooms[session.room_id].streams.get(stream_id)
+        return stream if stream is not None and stream.session == session.session_id else None
+
+    def _delete_streams(self, room: Room, streams: list[StreamState], reason: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for stream in streams:
+            del room.streams[stream.stream_id], self._streams[stream.stream_id]
+            effects.append(ClosePublication(stream.session, stream.stream_id))
+        announced = [stream for stream in streams if stream.live]
+        return effects + (withdraw_streams(room, announced, reason) if announced else [])
+
+    # -- playing -------------------------------------------------------------------------------------------------
+
+    def play(self, session_id: str, stream_id: str) -> list[Effect]:
+        """Play a stream, now or as soon as it is live: an unknown id stays requested. Raises CallError."""
+        session = self._session(session_id)
+        identifiers.check_stream_id(stream_id)
+        if stream_id in session.plays:
+            return []
+        if len(session.plays) >= self.settings.plays_per_user:
+            raise CallError(ErrorCode.TOO_MANY_PLAYS, f"at most {self.settings.plays_per_user} streams per user")
+        session.plays[stream_id] = REQUESTING
+        stream = self.rooms[session.room_id].streams.get(stream_id)
+        if stream is None or not stream.live:
+            return []
+        return [Attach(session_id, stream_id)]
+
+    def play_live(self, session_id: str, stream_id: str) -> list[Effect]:
+        """Packets of a played stream now go to this session."""
+        session = self.sessions.get(session_id)
+        if session is None or session.plays.get(stream_id) != REQUESTING:
+            return []
+        session.plays[stream_id] = LIVE
+        effects: list[Effect] = [
+            Send(session_id, {"event": "player_state", "stream": stream_id, "state": LIVE, "code": 0})
+        ]
+        stream = self.rooms[session.room_id].streams.get(stream_id)
+        if stream is not None:
+            effects += [self._device_event(session, stream, kind) for kind, muted in stream.muted.items() if muted]
+        return effects
+
+    def unplay(self, session_id: str, stream_id: str) -> list[Effect]:
+        session = self._session(session_id)
+        if session.plays.pop(stream_id, None) is None:
+            raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not play such a stream")
+        return [Detach(session_id, stream_id)]
+
+    # -- devices, extra info, messages ---------------------------------------------------------------------------
+
+    def mute(self, session_id: str, stream_id: str, kind: str, muted: bool) -> list[Effect]:
+        """Tell those who play the stream that its camera or microphone was muted or opened."""
+        session = self._session(session_id)
+        stream = self._own_stream(session, stream_id)
+        if stream is None:
+            raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not publish such a stream")
+        if kind not in stream.kinds:
+            raise CallError(ErrorCode.BAD_REQUEST, f"the stream has no {kind}")
+        stream.muted[kind] = muted
+        players = [o for o in self.rooms[session.room_id].sessions.values() if o.plays.get(stream_id) == LIVE]
+        return [self._device_event(player, stream, kind) for player in players]
+
+    @staticmethod
+    def _device_event(session: Session, stream: StreamState, kind: str) -> Send:
+        state = "mute" if stream.muted[kind] else "open"
+        return Send(session.session_id, {"event": "device", "stream": stream.stream_id, "kind": kind, "state": state})
+
+    def set_stream_extra(self, session_id: str, stream_id: str, text: str) -> list[Effect]:
+        session = self._session(session_id)
+        identifiers.check_stream_extra(text)
+        stream = self._own_stream(session, stream_id)
+        if stream is None:
+            raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not publish such a stream")
+        stream.extra = text
+        item = stream.described(session)
+        return self._to_others(session, {"event": "stream_extra", "streams": [item]}) if stream.live else []
+
+    def set_room_extra(self, wall: float, session_id: str, key: str, value: str) -> list[Effect]:
+        session = self._session(session_id)
+        identifiers.check_room_extra(key, value)
+        item: dict[str, object] = {"value": value, "by": session.user_id, "at": int(wall * 1000)}
+        self.rooms[session.room_id].extra[key] = item
+        return self._to_others(session, {"event": "room_extra", "key": key, **item})
+
+    def message(self, session_id: str, text: str, reliable: bool) -> tuple[str, list[Effect]]:
+        """The message's id, and its delivery to everybody else."""
+        session = self._session(session_id)
+        identifiers.check_message(text)
+        number = next(self._ids)
+        event = {"event": "message", "id": number, "from": session.user_id, "body": text, "reliable": reliable}
+        return number, self._to_others(session, event)
+
+    def renew_token(self, session_id: str, claims: Claims) -> None:
+        session = self._session(session_id)
+        if (claims.user_id, claims.room_id) != (session.user_id, session.room_id):
+            raise CallError(ErrorCode.TOKEN_INVALID, "the token is for another user or room")
+        session.claims, session.warned = claims, False
+
+    def _to_others(self, session: Session, event: dict[str, object]) -> list[Effect]:
+        room = self.rooms[session.room_id]
+        return [Send(other.session_id, event) for other in room.present() if other is not session and other.connected]
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def heard(self, now: float, session_id: str) -> None:
+        """Anything at all came from this session."""
+        session = self.sessions.get(session_id)
+        if session is not None:
+            session.last_heard = now
+
+    def disconnected(self, session_id: str) -> None:
+        """The socket is gone; the user stays until the heartbeat times out, in case it comes back."""
+        session = self.sessions.get(session_id)
+        if session is not None:
+            session.connected = False
+
+    def on_time(self, now: float, wall: float) -> list[Effect]:
+        """What is due by now: silent users leave, retry windows end, tokens are warned about or expire."""
+        effects: list[Effect] = []
+        for session in tuple(self.sessions.values()):
+            if session.session_id not in self.sessions:
+                continue
+            if session.present and now - session.last_heard >= self.settings.heartbeat_timeout:
+                effects += self._fall_silent(session)
+            elif not session.present and now - session.last_heard >= self.settings.retry_window:
+                effects += self._end(session, SILENT, None)
+            elif session.present:
+                effects += self._check_token(wall, session)
+        return effects
+
+    def _fall_silent(self, session: Session) -> list[Effect]:
+        room = self.rooms[session.room_id]
+        session.present = session.connected = False
+        streams = [s for s in room.streams.values() if s.session == session.session_id]
+        effects = self._delete_streams(room, streams, SILENT)
+        effects += [Detach(session.session_id, stream) for stream in session.plays]
+        session.plays.clear()
+        return effects + withdraw_user(room, session)
+
+    def _check_token(self, wall: float, session: Session) -> list[Effect]:
+        remain = session.claims.expires_at - wall
+        if remain <= 0 and self.settings.kick_on_token_expiry:
+            return self._end(session, KICKED, ErrorCode.KICKED_TOKEN_EXPIRED)
+        if remain <= self.settings.token_warning and not session.warned:
+            session.warned = True
+            event = {"event": "token_expiring", "remain": max(0, round(remain))}
+            return [Send(session.session_id, event)]
+        return []
+
+    def next_deadline(self, now: float, wall: float) -> float | None:
+        """Monotonic second at which on_time has something to do, or None when nobody is there."""
+        due: list[float] = []
+        for session in self.sessions.values():
+            window = self.settings.heartbeat_timeout if session.present else self.settings.retry_window
+            due.append(session.last_heard + window)
+            if session.present and not session.warned:
+                due.append(now + session.claims.expires_at - self.settings.token_warning - wall)
+            if session.present and session.warned and self.settings.kick_on_token_expiry:
+                due.append(now + session.claims.expires_at - wall)
+        return min(due) if due else None
+
+    def _session(self, session_id: str) -> Session:
+        session = self.sessions.get(session_id)
+        if session is None:
+            raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
+        return session

@@ -1,0 +1,334 @@
+"""The shell around the room logic: WebSocket requests in, effects out to sockets and to the forwarder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from aiohttp import web
+
+from ..call.errors import CallError, ErrorCode
+from ..rtc.media_loop import MediaLoop
+from ..rtc.sections import CODECS, SdpError, read_description
+from .connection import Connection, Request
+from .effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
+from .figures import Figures
+from .forwarder import Publication, Subscriber
+from .room import RoomLogic
+from .settings import Settings
+from .tokens import read_token
+
+FORWARDER_REST = 0.002
+log = logging.getLogger(__name__)
+Handler = Callable[[Connection, str, Request], Awaitable[dict[str, object] | None]]
+
+
+class RoomServer:
+    """One embedded service. addresses: where its media listens."""
+
+    def __init__(self, settings: Settings, secret: str, addresses: Sequence[str]) -> None:
+        self.settings = settings
+        self.logic = RoomLogic(settings, f"{int(time.time()) & 0xFFFF:x}-")
+        self.publications: dict[tuple[str, str], Publication] = {}
+        self.subscribers: dict[str, Subscriber] = {}
+        self.figures = Figures(self)
+        self.waiting = 0
+        self._secret = secret
+        self._addresses = addresses
+        self._connections: dict[str, Connection] = {}
+        self._open: set[Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._handlers: dict[str, Handler] = {
+            "logout": self._logout,
+            "publish": self._publish,
+            "unpublish": self._unpublish,
+            "play": self._play,
+            "unplay": self._unplay,
+            "answer": self._answer,
+            "mute": self._mute,
+            "stream_extra": self._stream_extra,
+            "room_extra": self._room_extra,
+            "message": self._message,
+            "renew_token": self._renew_token,
+            "kick": self._kick,
+            "heartbeat": self._heartbeat,
+        }
+
+    def application(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/ws", self._websocket)
+        app.router.add_get("/metrics", self.figures.metrics)
+        app.router.add_get("/healthz", self.figures.health)
+        app.on_startup.append(self._start)
+        app.on_cleanup.append(self._stop)
+        return app
+
+    async def _start(self, app: web.Application) -> None:
+        self.media = MediaLoop(rest=FORWARDER_REST)
+
+    async def _stop(self, app: web.Application) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in tuple(self._open):
+            await connection.close()
+        legs = [*self.publications.values(), *self.subscribers.values()]
+        await asyncio.gather(*(leg.close() for leg in legs), *self._closing, return_exceptions=True)
+        await self.media.close()
+
+    # -- sockets -------------------------------------------------------------------------------------------------
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if self.waiting >= self.settings.waiting_sockets:
+            raise web.HTTPServiceUnavailable(text="too many connections that have not logged in\n")
+        connection = Connection(self.settings)
+        self.waiting += 1
+        self._open.add(connection)
+        try:
+            await connection.open(request)
+            deadline = asyncio.get_running_loop().call_later(self.settings.login_deadline, self._too_late, connection)
+            with contextlib.suppress(ConnectionError):
+                await self._serve(connection)
+            deadline.cancel()
+        finally:
+            self._open.discard(connection)
+            if connection.session is None:
+                self.waiting -= 1
+            elif self._connections.get(connection.session) is connection:
+                del self._connections[connection.session]
+                self.logic.disconnected(connection.session)
+            await connection.close()
+        return connection.socket
+
+    @staticmethod
+    def _too_late(connection: Connection) -> None:
+        if connection.session is None:
+            connection.send({"event": "closing", "reason": "no login in time"})
+            connection.end()
+
+    async def _serve(self, connection: Connection) -> None:
+        while True:
+            number: int | None = None
+            try:
+                request = await connection.receive()
+                if request is None:
+                    return
+                number = request.id
+                await self._handle(connection, request)
+            except CallError as error:
+                connection.refuse(number, error)
+                if error.code == ErrorCode.TOO_MANY_REQUESTS:
+                    return
+
+    async def _handle(self, connection: Connection, request: Request) -> None:
+        name = request.text("op")
+        if connection.session is None:
+            if name != "login":
+                known = name in self._handlers
+                code = ErrorCode.NOT_LOGGED_IN if known else ErrorCode.BAD_REQUEST
+                raise CallError(code, "not logged in" if known else f"unknown op {name[:40]!r}")
+            self._login(connection, request)
+            return
+        self.logic.heard(time.monotonic(), connection.session)
+        if name == "login":
+            raise CallError(ErrorCode.ALREADY_LOGGED_IN, "this connection is already logged in")
+        handler = self._handlers.get(name)
+        if handler is None:
+            raise CallError(ErrorCode.BAD_REQUEST, f"unknown op {name[:40]!r}")
+        fields = await handler(connection, connection.session, request)
+        if fields is not None:
+            connection.reply(request.id, fields)
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def _login(self, connection: Connection, request: Request) -> None:
+        user, room = request.text("user"), request.text("room")
+        resume = request.text("resume", "")
+        now = time.monotonic()
+        self.figures.login_attempts += 1
+        try:
+            claims = read_token(self._secret, request.text("token"))
+            if (claims.user_id, claims.room_id) != (user, room):
+                raise CallError(ErrorCode.TOKEN_INVALID, "the token is for another user or room")
+            if resume:
+                session, effects = self.logic.resume(now, resume, user)
+            else:
+                name, updates = request.text("name", user), request.flag("user_updates", True)
+                session, effects = self.logic.login(now, time.time(), claims, user_name=name, user_updates=updates)
+        except CallError:
+            self.figures.login_failures += 1
+            raise
+        earlier = self._connections.pop(session.session_id, None)
+        if earlier is not None:
+            earlier.session = None
+            self.waiting += 1
+            earlier.end()
+        connection.session = session.session_id
+        self.waiting -= 1
+        self._connections[session.session_id] = connection
+        own = [stream for owner, stream in self.publications if owner == session.session_id]
+        connection.reply(
+            request.id,
+            {
+                "session": session.session_id,
+                "room_session": self.logic.rooms[session.room_id].session,
+                "heartbeat_interval": self.settings.heartbeat_interval,
+                "retry_window": self.settings.retry_window,
+                "streams": own,
+                "plays": list(session.plays),
+            },
+        )
+        self.carry_out(effects)
+        self._arm()
+
+    async def _logout(self, connection: Connection, session: str, request: Request) -> dict[str, object] | None:
+        connection.reply(request.id, {})
+        self.carry_out(self.logic.logout(session))
+        return None  # the session's socket closes with it, so the reply went first
+
+    async def _publish(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        stream, sdp, extra = request.text("stream"), request.text("sdp"), request.text("extra", "")
+        try:
+            sections, _ = read_description(sdp)
+        except SdpError as error:
+            raise CallError(ErrorCode.BAD_DESCRIPTION, str(error)) from None
+        kinds = {section.kind: section.codec.name for section in sections if section.codecs}
+        if not kinds or any(codec not in CODECS for codec in kinds.values()):
+            raise CallError(ErrorCode.BAD_DESCRIPTION, f"nothing to publish in codecs {', '.join(CODECS)}")
+        self.logic.publish(time.time(), session, stream, kinds, extra)
+        publication = Publication(
+            self.media,
+            self._addresses,
+            kinds,
+            on_live=lambda: self.carry_out(self.logic.stream_live(session, stream)),
+            on_end=lambda: self.carry_out(self.logic.publication_failed(session, stream)),
+        )
+        self.publications[session, stream] = publication
+        try:
+            return {"sdp": await publication.peer.answer(sdp)}
+        except SdpError as error:
+            self.carry_out(self.logic.unpublish(session, stream))
+            raise CallError(ErrorCode.BAD_DESCRIPTION, str(error)) from None
+
+    async def _unpublish(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        self.carry_out(self.logic.unpublish(session, request.text("stream")))
+        return {}
+
+    async def _play(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        self.carry_out(self.logic.play(session, request.text("stream")))
+        return {}
+
+    async def _unplay(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        self.carry_out(self.logic.unplay(session, request.text("stream")))
+        return {}
+
+    async def _answer(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        subscriber = self.subscribers.get(session)
+        if subscriber is None or not subscriber.answer(request.number("offer"), request.text("sdp")):
+            raise CallError(ErrorCode.BAD_REQUEST, "there is no such offer to answer")
+        return {}
+
+    async def _mute(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        kind, muted = request.text("kind"), request.flag("muted")
+        self.carry_out(self.logic.mute(session, request.text("stream"), kind, muted))
+        return {}
+
+    async def _stream_extra(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        self.carry_out(self.logic.set_stream_extra(session, request.text("stream"), request.text("extra")))
+        return {}
+
+    async def _room_extra(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        key, value = request.text("key"), request.text("value")
+        self.carry_out(self.logic.set_room_extra(time.time(), session, key, value))
+        return {}
+
+    async def _message(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        number, effects = self.logic.message(session, request.text("body"), request.flag("reliable", True))
+        self.carry_out(effects)
+        return {"message": number}
+
+    async def _renew_token(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        self.logic.renew_token(session, read_token(self._secret, request.text("token")))
+        self._arm()
+        return {}
+
+    async def _kick(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        self.carry_out(self.logic.kick(session, request.text("user")))
+        return {}
+
+    async def _heartbeat(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        return {}
+
+    # -- effects -------------------------------------------------------------------------------------------------
+
+    def carry_out(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                connection = self._connections.get(effect.session)
+                if connection is not None:
+                    connection.send(effect.event)
+            elif isinstance(effect, Attach):
+                self._attach(effect)
+            elif isinstance(effect, Detach):
+                subscriber = self.subscribers.get(effect.session)
+                if subscriber is not None:
+                    subscriber.detach(effect.stream)
+            elif isinstance(effect, ClosePublication):
+                publication = self.publications.pop((effect.session, effect.stream), None)
+                if publication is not None:
+                    self._close(publication.close())
+            elif isinstance(effect, CloseSession):
+                self._close_session(effect.session)
+
+    def _attach(self, effect: Attach) -> None:
+        session = self.logic.sessions.get(effect.session)
+        if session is None:
+            return
+        stream = self.logic.rooms[session.room_id].streams.get(effect.stream)
+        publication = stream and self.publications.get((stream.session, effect.stream))
+        if not publication:
+            return
+        subscriber = self.subscribers.get(effect.session)
+        if subscriber is None or subscriber.failed:
+            subscriber = self.subscribers[effect.session] = self._subscriber(effect.session)
+        subscriber.attach(effect.stream, publication)
+
+    def _subscriber(self, session: str) -> Subscriber:
+        def send_offer(number: int, sdp: str, streams: dict[str, list[str]]) -> None:
+            event = {"event": "offer", "offer": number, "sdp": sdp, "streams": streams}
+            self.carry_out([Send(session, event)])
+
+        def on_live(stream: str) -> None:
+            self.carry_out(self.logic.play_live(session, stream))
+
+        return Subscriber(self.media, self._addresses, send_offer, on_live)
+
+    def _close_session(self, session: str) -> None:
+        subscriber = self.subscribers.pop(session, None)
+        if subscriber is not None:
+            self._close(subscriber.close())
+        connection = self._connections.pop(session, None)
+        if connection is not None:
+            connection.end()
+
+    def _close(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._closing.add(task)  # type: ignore[arg-type]
+        task.add_done_callback(self._closing.discard)  # type: ignore[arg-type]
+
+    def _arm(self) -> None:
+        """Wake when the logic next has something to do."""
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.logic.next_deadline(time.monotonic(), time.time())
+        if due is not None:
+            wait = max(0.02, due - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(wait, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self.carry_out(self.logic.on_time(time.monotonic(), time.time()))
+        self._arm()

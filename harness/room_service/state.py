@@ -1,0 +1,69 @@
+"""What the room logic remembers: rooms, sessions, streams, and what each session has been told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .tokens import Claims
+
+IDLE, REQUESTING, LIVE = "IDLE", "REQ", "LIVE"
+
+
+@dataclass
+class StreamState:
+    """A stream from the moment its publish is accepted. `user` may have gone while the session can still resume."""
+
+    stream_id: str
+    session: str
+    kinds: dict[str, str]
+    extra: str = ""
+    live: bool = False
+    muted: dict[str, bool] = field(default_factory=dict)
+
+    def described(self, owner: Session) -> dict[str, object]:
+        """As a roster event carries it."""
+        return {
+            "stream": self.stream_id,
+            "user": owner.user_id,
+            "name": owner.user_name,
+            "extra": self.extra,
+            "kinds": self.kinds,
+        }
+
+
+@dataclass
+class Session:
+    """One login, from its reply to logout, kick or the end of its retry window.
+
+    present: counted as in the room; a session whose heartbeat stopped is kept, absent, until its window ends.
+    """
+
+    session_id: str
+    user_id: str
+    user_name: str
+    room_id: str
+    claims: Claims
+    user_updates: bool
+    last_heard: float
+    connected: bool = True
+    present: bool = True
+    warned: bool = False
+    told_users: dict[str, str] = field(default_factory=dict)  # user id: name
+    told_streams: dict[str, str] = field(default_factory=dict)  # stream id: user id
+    plays: dict[str, str] = field(default_factory=dict)  # stream id: REQ or LIVE
+
+
+@dataclass
+class Room:
+    """session: names the time from the first user's arrival until the room is empty again."""
+
+    room_id: str
+    session: str
+    sessions: dict[str, Session] = field(default_factory=dict)
+    streams: dict[str, StreamState] = field(default_factory=dict)
+    extra: dict[str, dict[str, object]] = field(default_factory=dict)
+    user_sequence: int = 0
+    stream_sequence: int = 0
+
+    def present(self) -> list[Session]:
+        return [session for session in self.sessions.values() if session.present]

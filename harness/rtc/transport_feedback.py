@@ -1,0 +1,122 @@
+"""Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01): writing it, and reading it back."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from . import rtcp
+
+URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+DELTA_US = 250
+REFERENCE_US = 64_000
+_MAX_STATUSES = 1200  # one feedback packet must fit one datagram
+_NOT_RECEIVED, _SMALL, _LARGE = 0, 1, 2
+
+
+class FeedbackWriter:
+    """Collects arrivals of one transport and turns them into feedback packets.
+
+    The drain loop appends (16-bit transport sequence, arrival in microseconds) to `arrivals`.
+    """
+
+    def __init__(self) -> None:
+        self.arrivals: list[tuple[int, int]] = []
+        self._count = 0
+        self._next: int | None = None
+
+    def take(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
+        """Feedback for all arrivals since the last call (times in microseconds), or None when there were none."""
+        if not self.arrivals:
+            return None
+        arrivals, self.arrivals = self.arrivals, []
+        base = self._next if self._next is not None else arrivals[0][0]
+        received: dict[int, int] = {}
+        for sequence, at in arrivals:
+            offset = (sequence - base) & 0xFFFF
+            if offset < 0x8000:  # older than what was already reported: nothing useful can be said of it
+                received.setdefault(offset, at)
+        if not received:
+            return None
+        last = min(max(received), _MAX_STATUSES - 1)
+        self._next = (base + last + 1) & 0xFFFF
+        information = self._information(base, last + 1, received)
+        return rtcp.feedback(rtcp.TRANSPORT_FEEDBACK, rtcp.TRANSPORT_WIDE, sender_ssrc, media_ssrc, information)
+
+    def _information(self, base: int, count: int, received: dict[int, int]) -> bytes:
+        first_at = min(at for offset, at in received.items() if offset < count)
+        reference = first_at // REFERENCE_US
+        clock = reference * REFERENCE_US
+        statuses, deltas = [], []
+        for offset in range(count):
+            at = received.get(offset)
+            if at is None:
+                statuses.append(_NOT_RECEIVED)
+                continue
+            delta = (at - clock) // DELTA_US
+            clock += delta * DELTA_US
+            if 0 <= delta <= 255:
+                statuses.append(_SMALL)
+                deltas.append(struct.pack("!B", delta))
+            else:
+                statuses.append(_LARGE)
+                deltas.append(struct.pack("!h", max(-32768, min(32767, delta))))
+        head = struct.pack("!HHI", base, count, (reference & 0xFFFFFF) << 8 | self._count & 0xFF)
+        self._count += 1
+        body = head + _chunks(statuses) + b"".join(deltas)
+        return body + b"\0" * (-len(body) % 4)
+
+
+def _chunks(statuses: Sequence[int]) -> bytes:
+    out, at = [], 0
+    while at < len(statuses):
+        run = 1
+        while at + run < len(statuses) and statuses[at + run] == statuses[at] and run < 0x1FFF:
+            run += 1
+        if run >= 7:
+            out.append(statuses[at] << 13 | run)
+            at += run
+        else:
+            word = 0xC000
+            for place, status in enumerate(statuses[at : at + 7]):
+                word |= status << (12 - 2 * place)
+            out.append(word)
+            at += 7
+    return struct.pack(f"!{len(out)}H", *out)
+
+
+def read_feedback(information: bytes) -> tuple[int, list[int | None]]:
+    """The first transport sequence number, and per packet its arrival in microseconds modulo 2^24 x 64 ms, or None.
+
+    Raises ValueError when the feedback is malformed.
+    """
+    try:
+        base, count, reference = struct.unpack_from("!HHI", information)
+        at, statuses = 8, []
+        while len(statuses) < count:
+            (word,) = struct.unpack_from("!H", information, at)
+            at += 2
+            if word < 0x8000:
+                statuses += [word >> 13 & 3] * min(word & 0x1FFF, count - len(statuses))
+                if not word & 0x1FFF:
+                    raise ValueError("run of no packets in transport feedback")
+            elif word < 0xC000:
+                statuses += [word >> (13 - place) & 1 for place in range(14)]
+            else:
+                statuses += [word >> (12 - 2 * place) & 3 for place in range(7)]
+        clock = (reference >> 8) * REFERENCE_US
+        arrivals: list[int | None] = []
+        for status in statuses[:count]:
+            if status in (_NOT_RECEIVED, 3):
+                arrivals.append(None)
+                continue
+            if status == _SMALL:
+                clock += information[at] * DELTA_US
+                at += 1
+            else:
+                clock += struct.unpack_from("!h", information, at)[0] * DELTA_US
+                at += 2
+            arrivals.append(clock)
+    except (struct.error, IndexError):
+        raise ValueError("truncated transport feedback") from None
+    return base, arrivals

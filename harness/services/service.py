@@ -1,0 +1,27 @@
+"""What the swarm asks of a room service: drivers for its users, and tokens for them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..call.driver import Driver
+
+
+class Service(Protocol):
+    """One reachable service, shared by all users of a process."""
+
+    name: str
+
+    def driver(self) -> Driver: ...
+
+    def token(self, user_id: str, room_id: str) -> str: ...
+
+    async def check(self) -> None:
+        """Raises ServiceUnreachable, one sentence, when the service does not answer."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ServiceUnreachable(ConnectionError):
+    """The service does not answer or cannot be started; the message says which address and why."""
