@@ -1,0 +1,111 @@
+"""Every metric a run reports: its name, unit, kind and meaning. Thresholds and reports know no others.
+
+Names that webrtc-stats defines are taken as they stand, with its units; our own carry their unit in the name.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["trend", "rate", "counter", "value"]
+Better = Literal["lower", "higher"]
+
+W3C = "webrtc-stats"
+OWN = "call-harness"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    kind: `trend` is a distribution of samples, `rate` a share from 0 to 1, `counter` a total that only grows,
+    `value` a plain number taken at the end. source: whose definition holds, W3C webrtc-stats or this project.
+    """
+
+    name: str
+    unit: str
+    kind: Kind
+    description: str
+    better: Better
+    source: str = OWN
+
+
+def _trend(name: str, unit: str, description: str, better: Better = "lower") -> Metric:
+    return Metric(name, unit, "trend", description, better)
+
+
+def _rate(name: str, description: str, better: Better = "lower") -> Metric:
+    return Metric(name, "share", "rate", description, better)
+
+
+def _value(name: str, unit: str, description: str) -> Metric:
+    return Metric(name, unit, "value", description, "lower")
+
+
+def _counter(name: str, unit: str, description: str, better: Better = "lower", source: str = OWN) -> Metric:
+    return Metric(name, unit, "counter", description, better, source)
+
+
+_TIMES = (
+    _trend("join_time_ms", "ms", "From the scheduled login to the room reported connected."),
+    _trend("publish_time_ms", "ms", "From the publish call to the stream reported as publishing."),
+    _trend("logout_time_ms", "ms", "From the logout call to the room reported disconnected."),
+    _trend("first_frame_ms", "ms", "From the play call to the arrival of the first complete key frame of the stream."),
+    _trend("first_frame_signalling_ms", "ms", "Part of first_frame_ms: from the play call to the media description."),
+    _trend("first_frame_ice_ms", "ms", "Part of first_frame_ms: from the media description to a working network path."),
+    _trend("first_frame_dtls_ms", "ms", "Part of first_frame_ms: from the network path to the keys agreed."),
+    _trend("first_frame_first_packet_ms", "ms", "Part of first_frame_ms: from the keys to the stream's first packet."),
+    _trend("first_frame_key_frame_ms", "ms", "Part of first_frame_ms: from the first packet to a complete key frame."),
+)
+
+_MEDIA = (
+    _trend("frame_latency_ms", "ms", "From capture at the sender to the arrival of the packet that completes a frame."),
+    _trend("audio_latency_ms", "ms", "From capture at the sender to the arrival of the sound packet."),
+    _trend("jitter_ms", "ms", "Variation of the packets' transit time by RFC 3550, sampled once a second per stream."),
+    _trend("freeze_duration_ms", "ms", "How long each freeze lasted, by the W3C freeze rule."),
+    _trend("frame_rate", "fps", "Complete frames per second, sampled once a second per video subscription.", "higher"),
+    _trend("receive_bitrate", "bits/s", "Media bits per second, sampled each second per video subscription.", "higher"),
+)
+
+_SHARES = (
+    _rate("login_share", "Logins that reached the room, of all logins planned and due.", "higher"),
+    _rate("published_share", "Streams that were reported publishing, of all planned and due.", "higher"),
+    _rate("played_share", "Subscriptions whose first frame arrived, of all the plan expects.", "higher"),
+    _rate("shown_share", "Frames received complete, of all frames captured while the subscription stood.", "higher"),
+    _rate("frame_loss_rate", "Frames that never became complete, of all frames sent to the subscription."),
+    _rate("packet_loss_rate", "Packets that never arrived, of all packets expected by sequence number."),
+    _rate("freeze_time_share", "Time spent frozen by the W3C rule, of all time subscribed; open freezes included."),
+    _rate("gap200_share", "Time in gaps of 200 ms and more between frames, of all time subscribed."),
+    _rate("gap500_share", "Time in gaps of 500 ms and more between frames, of all time subscribed."),
+    _rate("frames_late_rate", "Frames that arrived after a younger frame of their stream had, of all received."),
+)
+
+_STAMPS = (
+    _value("wrong_stamps", "frames", "Frames whose stamp names another publisher or stream than the one subscribed."),
+    _value("absent_stamps", "frames", "Frames without a stamp although their codec carries one."),
+    _value("damaged_stamps", "frames", "Frames whose stamp fails its checksum."),
+    _value("frames_doubled", "frames", "Frames that arrived again after they had been complete."),
+    _value("frames_reordered", "frames", "Frames completed in another order than they were captured."),
+)
+
+_W3C = (
+    _counter("packetsReceived", "packets", "RTP packets received, doubles included.", "higher", W3C),
+    _counter("packetsLost", "packets", "RTP packets expected less those received, by RFC 3550.", "lower", W3C),
+    _counter("framesReceived", "frames", "Complete frames received.", "higher", W3C),
+    _counter("freezeCount", "freezes", "Gaps between frames long enough to be a freeze by the W3C rule.", "lower", W3C),
+    _counter("totalFreezesDuration", "s", "Time spent in those freezes, in seconds.", "lower", W3C),
+    _counter("pauseCount", "pauses", "Gaps between frames longer than 5 s.", "lower", W3C),
+    _counter("totalPausesDuration", "s", "Time spent in those pauses, in seconds.", "lower", W3C),
+    _counter("nackCount", "messages", "Requests for lost packets sent by receivers.", "lower", W3C),
+    _counter("pliCount", "messages", "Picture-loss indications sent by receivers.", "lower", W3C),
+)
+
+_FAILURES = (
+    _counter("login_failures", "attempts", "Logins that ended in an error or ran out of time."),
+    _counter("publish_failures", "attempts", "Publishing attempts that ended in an error or ran out of time."),
+    _counter("play_failures", "attempts", "Playing attempts that ended in an error or ran out of time."),
+    _counter("disconnects", "events", "Times a user lost the room without asking for it."),
+)
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric for metric in (*_TIMES, *_MEDIA, *_SHARES, *_STAMPS, *_W3C, *_FAILURES)
+}
