@@ -1,9 +1,9 @@
 """The vocabulary of a multi-party call: engine, callbacks, states, error codes, identifiers and their limits."""
 
-from .callbacks import MediaState, RoomState, RoomStateReason, Stream, UpdateType, User
-from .engine import CallEngine
-from .errors import CallError, ErrorCode
-from .handler import EventHandler
+from harness.call.callbacks import MediaState, RoomState, RoomStateReason, Stream, UpdateType, User
+from harness.call.engine import CallEngine
+from harness.call.errors import CallError, ErrorCode
+from harness.call.handler import EventHandler
 
 __all__ = [
     "CallEngine",

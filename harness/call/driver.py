@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from .callbacks import Callback, User
+from harness.call.callbacks import Callback, User
 
 # emit(callback, microseconds at which its bytes were read, the native message)
 Emit = Callable[[Callback, int, Any], None]

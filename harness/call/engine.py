@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
-from . import identifiers
-from .callbacks import Callback, RoomStateReason, RoomStateUpdated, User
-from .driver import Driver, PlaySink, PublishSource
-from .errors import CallError, ErrorCode
-from .handler import EventHandler
+from harness.call import identifiers
+from harness.call.callbacks import Callback, RoomStateReason, RoomStateUpdated, User
+from harness.call.driver import Driver, PlaySink, PublishSource
+from harness.call.errors import CallError, ErrorCode
+from harness.call.handler import EventHandler
 
 T = TypeVar("T")
 LOGIN_TIMEOUT, CALL_TIMEOUT = 30.0, 20.0  # seconds: services that never answer must not hang a user for ever

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .callbacks import (
+from harness.call.callbacks import (
     MessageReceived,
     PlayerStateUpdated,
     PublisherStateUpdated,

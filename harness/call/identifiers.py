@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import CallError, ErrorCode
+from harness.call.errors import CallError, ErrorCode
 
 ROOM_ID_BYTES, USER_ID_BYTES, USER_NAME_BYTES, STREAM_ID_BYTES = 128, 64, 256, 256
 STREAM_EXTRA_BYTES, ROOM_EXTRA_KEY_BYTES, ROOM_EXTRA_VALUE_BYTES, MESSAGE_BYTES = 1024, 128, 128, 1024

@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from ..call.errors import CallError, ErrorCode
-from .settings import Settings
+from harness.call.errors import CallError, ErrorCode
+from harness.room_service.settings import Settings
 
 QUEUE_LIMIT = 10_000  # events a slow reader may fall behind before it is cut off
 

@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from .server import RoomServer
+    from harness.room_service.server import RoomServer
 
 
 class Figures(Collector):

@@ -10,13 +10,13 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from ..rtc.inbound import InboundStream
-from ..rtc.inbound_video import KEY_FRAME_RETRY_US
-from ..rtc.media_loop import MediaLoop
-from ..rtc.outbound import HeaderExtensions, OutboundStream
-from ..rtc.packet_path import PacketPath
-from ..rtc.peer import Peer
-from ..rtc.sections import CODECS, SdpError, Section
+from harness.rtc.inbound import InboundStream
+from harness.rtc.inbound_video import KEY_FRAME_RETRY_US
+from harness.rtc.media_loop import MediaLoop
+from harness.rtc.outbound import HeaderExtensions, OutboundStream
+from harness.rtc.packet_path import PacketPath
+from harness.rtc.peer import Peer
+from harness.rtc.sections import CODECS, SdpError, Section
 
 RING = 1024  # packets kept per source: about 16 s of a 500 kbps stream
 

@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 
 from aiohttp import web
 
-from ..rtc.adapter import local_addresses
-from .server import RoomServer
-from .settings import Settings
+from harness.room_service.server import RoomServer
+from harness.room_service.settings import Settings
+from harness.rtc.adapter import local_addresses
 
 SECRET_VARIABLE = "HARNESS_SECRET"
 READY = "room service listening on "
@@ -46,8 +45,9 @@ def end_with_parent() -> None:
     """Terminate this process when its standard input closes: a killed parent leaves no stray service behind."""
 
     def watch() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while sys.stdin.buffer.read(1):
+        # Not sys.stdin: its lock, held by this daemon thread, would break the interpreter's exit.
+        with contextlib.suppress(OSError):
+            while os.read(0, 1):
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 
-from ..call import identifiers
-from ..call.errors import CallError, ErrorCode
-from .effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
-from .roster import (
+from harness.call import identifiers
+from harness.call.errors import CallError, ErrorCode
+from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
+from harness.room_service.roster import (
     DISCONNECTED,
     KICKED,
     REPEATED_LOGIN,
@@ -23,9 +23,9 @@ from .roster import (
     withdraw_streams,
     withdraw_user,
 )
-from .settings import Settings
-from .state import LIVE, REQUESTING, Room, Session, StreamState
-from .tokens import Claims
+from harness.room_service.settings import Settings
+from harness.room_service.state import LIVE, REQUESTING, Room, Session, StreamState
+from harness.room_service.tokens import Claims
 
 
 class RoomLogic:

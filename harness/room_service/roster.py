@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..call.errors import ErrorCode
-from .effects import Detach, Effect, Send
-from .state import LIVE, REQUESTING, Room, Session, StreamState
+from harness.call.errors import ErrorCode
+from harness.room_service.effects import Detach, Effect, Send
+from harness.room_service.state import LIVE, REQUESTING, Room, Session, StreamState
 
 STOPPED, SILENT, REPEATED_LOGIN, KICKED, DISCONNECTED, REMOVED = 1, 2, 3, 4, 5, 6  # reasons of a stream's deletion
 

@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from aiohttp import web
 
-from ..call.errors import CallError, ErrorCode
-from ..rtc.media_loop import MediaLoop
-from ..rtc.sections import CODECS, SdpError, read_description
-from .connection import Connection, Request
-from .effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
-from .figures import Figures
-from .forwarder import Publication, Subscriber
-from .room import RoomLogic
-from .settings import Settings
-from .tokens import read_token
+from harness.call.errors import CallError, ErrorCode
+from harness.room_service.connection import Connection, Request
+from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
+from harness.room_service.figures import Figures
+from harness.room_service.forwarder import Publication, Subscriber
+from harness.room_service.room import RoomLogic
+from harness.room_service.settings import Settings
+from harness.room_service.tokens import read_token
+from harness.rtc.media_loop import MediaLoop
+from harness.rtc.sections import CODECS, SdpError, read_description
 
 FORWARDER_REST = 0.002
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .tokens import Claims
+from harness.room_service.tokens import Claims
 
 IDLE, REQUESTING, LIVE = "IDLE", "REQ", "LIVE"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import jwt
 
-from ..call.errors import CallError, ErrorCode
+from harness.call.errors import CallError, ErrorCode
 
 LIFETIME = 24 * 3600
 MINIMUM_SECRET_BYTES = 32

@@ -9,11 +9,10 @@ from __future__ import annotations
 import random
 from typing import Protocol
 
+from harness.rtc.outbound import OutboundStream
 from synthetic_media.clip import AudioClip, VideoClip
 from synthetic_media.packetize import frame_payloads, opus_payload
 from synthetic_media.stamp import pack_stamp
-
-from .outbound import OutboundStream
 
 KEY_JUMP_INTERVAL_US = 300_000  # requests closer together than this are answered by one key frame
 AUDIO_FRAME_US = 20_000

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from harness.rtc import rtcp
 from synthetic_media.stamp import StampDamaged, unpack_stamp
-
-from . import rtcp
 
 NACK_RETRY_US = 100_000
 NACK_ATTEMPTS = 10

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from harness.rtc.inbound import ABSENT, DAMAGED, GIVE_UP_US, InboundStream, Observer, StampFields
 from synthetic_media.packetize import h264_starts_key, vp8_payload
 from synthetic_media.stamp import StampDamaged, read_sei_stamp, unpack_stamp
-
-from .inbound import ABSENT, DAMAGED, GIVE_UP_US, InboundStream, Observer, StampFields
 
 KEY_FRAME_RETRY_US = 500_000
 

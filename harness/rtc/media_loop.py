@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from .adapter import Datagram
-from .poller import Poller
+from harness.rtc.adapter import Datagram
+from harness.rtc.poller import Poller
 
 if TYPE_CHECKING:
-    from .packet_path import PacketPath
+    from harness.rtc.packet_path import PacketPath
 
 TICK = 0.1  # seconds: transport feedback and NACK retries, as browsers do it
 PACING_GRID_US = 2_000

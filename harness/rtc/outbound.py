@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import rtcp
-from .adapter import Datagram
+from harness.rtc import rtcp
+from harness.rtc.adapter import Datagram
 
 if TYPE_CHECKING:
-    from .packet_path import PacketPath
+    from harness.rtc.packet_path import PacketPath
 
 RING = 512  # packets kept for retransmission: about 8 s of a 500 kbps stream
 _pack_header = struct.Struct("!BBHLL").pack_into

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from aiortc.rate import RemoteBitrateEstimator
 
-from . import rtcp
-from .adapter import SecureTransport, timestamp_us
-from .inbound import InboundStream
-from .media_loop import MediaLoop
-from .outbound import HeaderExtensions, OutboundStream, write_packet
-from .sections import MID, Section
-from .transport_feedback import FeedbackWriter, read_feedback
+from harness.rtc import rtcp
+from harness.rtc.adapter import SecureTransport, timestamp_us
+from harness.rtc.inbound import InboundStream
+from harness.rtc.media_loop import MediaLoop
+from harness.rtc.outbound import HeaderExtensions, OutboundStream, write_packet
+from harness.rtc.sections import MID, Section
+from harness.rtc.transport_feedback import FeedbackWriter, read_feedback
 
 PACKETS_PER_DRAIN = 512  # one socket must not starve the others
 REPORT_INTERVAL_US = 1_000_000

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 from aiortc.rate import RemoteBitrateEstimator
 
-from .adapter import SecureTransport
-from .media_loop import MediaLoop
-from .outbound import HeaderExtensions, OutboundStream
-from .packet_path import PacketPath, StreamFactory
-from .sections import (
+from harness.rtc.adapter import SecureTransport
+from harness.rtc.media_loop import MediaLoop
+from harness.rtc.outbound import HeaderExtensions, OutboundStream
+from harness.rtc.packet_path import PacketPath, StreamFactory
+from harness.rtc.sections import (
     AUDIO_LEVEL,
     MID,
     SEND_TIME,

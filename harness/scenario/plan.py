@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -83,9 +83,24 @@ class Plan:
         """Users, streams, and subscriptions: the pairs that `expects` names, each counted once however often it
         breaks, and of one subscriber no more than its at_most.
         """
-        subscriptions = sum(_subscriptions(members) for members in self.by_room.values())
-        streams = sum(participant.stream_id is not None for participant in self.participants)
-        return Expected(len(self.participants), streams, subscriptions)
+        return self.expected_of(lambda participant: True)
+
+    def expected_of(self, chosen: Callable[[Participant], bool], until: float | None = None) -> Expected:
+        """What `expected` says, of the chosen users, their streams and the subscriptions they hold.
+
+        until: only what comes about in the first so many seconds, as when a run ends early.
+        """
+        members = [p for p in self.participants if until is None or p.actions[0].at < until]
+        rooms: dict[str, list[Participant]] = {}
+        for member in members:
+            rooms.setdefault(member.room_id, []).append(member)
+        picked = [member for member in members if chosen(member)]
+        end = self.duration if until is None else until
+        streams = sum(any(shown < end for shown, _ in member.publications) for member in picked)
+        subscriptions = sum(
+            _subscriptions(room, [member for member in room if chosen(member)], end) for room in rooms.values()
+        )
+        return Expected(len(picked), streams, subscriptions)
 
     def depth_of(self, subscriber: Participant, publisher: Participant) -> str:
         """How deep this subscription is looked into: drawn by the subscriber's shares from the seed and the pair."""
@@ -130,18 +145,20 @@ class Plan:
             raise ScenarioError(f"plan: is not a plan ({what}); allowed: what Plan.to_dict wrote") from None
 
 
-def _subscriptions(members: tuple[Participant, ...]) -> int:
-    """The expected subscriptions of one room; `Plan.expects` over all pairs, in arrays, as a room may have 1000."""
+def _subscriptions(members: list[Participant], subscribers: list[Participant], end: float) -> int:
+    """The expected subscriptions that some users of one room hold, up to a time: `Plan.expects` over all pairs, in
+    arrays, as a room may have 1000.
+    """
     publishers = [member for member in members if member.stream_id is not None]
     shown = np.array([s for p in publishers for s, _ in p.publications])
-    hidden = np.array([h for p in publishers for _, h in p.publications])
+    hidden = np.array([min(h, end) for p in publishers for _, h in p.publications])
     whose = np.array([i for i, p in enumerate(publishers) for _ in p.publications], dtype=np.intp)
     position = {publisher.user_id: i for i, publisher in enumerate(publishers)}
     total = 0
-    for member in members:
+    for member in subscribers:
         plays = np.zeros(len(publishers), dtype=bool)
         for came, left in member.presences:
-            together = np.minimum(hidden, left) - np.maximum(shown, came) >= LEAST_TOGETHER - _NEVER_TOO_SHORT
+            together = np.minimum(hidden, min(left, end)) - np.maximum(shown, came) >= LEAST_TOGETHER - _NEVER_TOO_SHORT
             plays[whose[together]] = True
         if member.play.roles is not None:
             plays &= np.array([member.play.allows(publisher.role) for publisher in publishers], dtype=bool)

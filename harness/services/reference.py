@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from ..call.driver import Driver
-from ..room_service.tokens import make_token
-from ..rtc.media_loop import MediaLoop
-from .reference_driver import ReferenceDriver
-from .service import ServiceUnreachable
+from harness.call.driver import Driver
+from harness.room_service.tokens import make_token
+from harness.rtc.media_loop import MediaLoop
+from harness.services.reference_driver import ReferenceDriver
+from harness.services.service import ServiceUnreachable
 
 REACH_TIMEOUT = 5.0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from ..call.callbacks import (
+from harness.call.callbacks import (
     Callback,
     MediaState,
     MessageReceived,
@@ -27,12 +27,12 @@ from ..call.callbacks import (
     UpdateType,
     User,
 )
-from ..call.driver import Emit, PlaySink, PublishSource
-from ..call.errors import CallError, ErrorCode
-from ..rtc.media_loop import MediaLoop
-from ..rtc.sections import SdpError
-from .reference_legs import PlayLeg, PublishLeg
-from .signalling import Signalling
+from harness.call.driver import Emit, PlaySink, PublishSource
+from harness.call.errors import CallError, ErrorCode
+from harness.rtc.media_loop import MediaLoop
+from harness.rtc.sections import SdpError
+from harness.services.reference_legs import PlayLeg, PublishLeg
+from harness.services.signalling import Signalling
 
 RECONNECT_PAUSE = 0.5
 DEVICES = {"video": "camera", "audio": "microphone"}

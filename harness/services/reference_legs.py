@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..call.driver import PlaySink, PublishSource
-from ..call.errors import CallError, ErrorCode
-from ..rtc.inbound import InboundStream
-from ..rtc.media_loop import MediaLoop
-from ..rtc.peer import Peer
-from ..rtc.sections import CODECS, Section
+from harness.call.driver import PlaySink, PublishSource
+from harness.call.errors import CallError, ErrorCode
+from harness.rtc.inbound import InboundStream
+from harness.rtc.media_loop import MediaLoop
+from harness.rtc.peer import Peer
+from harness.rtc.sections import CODECS, Section
 
 CONNECT_TIMEOUT = 15.0
 

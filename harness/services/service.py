@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..call.driver import Driver
+from harness.call.driver import Driver
 
 
 class Service(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from ..call.errors import CallError, ErrorCode
+from harness.call.errors import CallError, ErrorCode
 
 CONNECT_TIMEOUT = 10.0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .writer import FORMAT, VERSION
+from harness.trace.writer import FORMAT, VERSION
 
 MAX_LINE_BYTES = 1 << 20
 

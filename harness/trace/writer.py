@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .clock import RunClock
+from harness.trace.clock import RunClock
 
 FORMAT = "call-trace"
 VERSION = 1

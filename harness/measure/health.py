@@ -1,0 +1,109 @@
+"""Whether the load generator could keep up: its CPU, loop lag, pacing error, and datagrams its sockets dropped.
+
+Past these limits what it measured says as much about itself as about the service, and no verdict can be given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from harness.measure.histogram import Histogram
+
+PROBE_SECONDS = 0.02
+LAG_LIMIT_MS = 20.0  # p99 over the run
+PACING_LIMIT_MS = 20.0  # p99 over the run
+CPU_LIMIT = 0.95  # of one core, in a tenth of the seconds or more
+BUSY_SHARE = 0.1
+
+
+class GeneratorHealth:
+    """Runs on the media loop. `flush` gives one interval's figures as JSON values."""
+
+    def __init__(self, socket_drops: Callable[[], int]) -> None:
+        self._socket_drops = socket_drops
+        self._lag = Histogram()
+        self._pacing = Histogram()
+        self._drops = 0
+        self._cpu = time.process_time()
+        self._wall = time.monotonic()
+        self._waited = _run_queue_wait()
+        self._task = asyncio.create_task(self._probe())
+
+    def sent_late(self, late_us: int) -> None:
+        self._pacing.record(late_us / 1000)
+
+    async def _probe(self) -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(PROBE_SECONDS)
+            self._lag.record(max(0.0, (time.perf_counter() - before - PROBE_SECONDS) * 1000))
+
+    def flush(self) -> dict[str, Any]:
+        """cpu_seconds and wall_seconds of this process, histograms in ms, drops, seconds spent waiting for a core."""
+        cpu, wall, waited, drops = time.process_time(), time.monotonic(), _run_queue_wait(), self._socket_drops()
+        found = {
+            "cpu_seconds": cpu - self._cpu,
+            "wall_seconds": wall - self._wall,
+            "wait_seconds": waited - self._waited,
+            "loop_lag_ms": self._lag.to_dict() if self._lag.count else None,
+            "pacing_ms": self._pacing.to_dict() if self._pacing.count else None,
+            "socket_drops": max(0, drops - self._drops),
+        }
+        self._cpu, self._wall, self._waited, self._drops = cpu, wall, waited, drops
+        self._lag, self._pacing = Histogram(), Histogram()
+        return found
+
+    def close(self) -> None:
+        self._task.cancel()
+
+
+def _run_queue_wait() -> float:
+    """Seconds this process was ready to run but had no core; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/schedstat", encoding="ascii") as file:  # noqa: PTH123
+            return int(file.read().split()[1]) / 1_000_000_000
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+class HealthTotals:
+    """The health of all generator processes over a run."""
+
+    def __init__(self) -> None:
+        self.lag = Histogram()
+        self.pacing = Histogram()
+        self.cpu_seconds = self.wall_seconds = self.wait_seconds = 0.0
+        self.socket_drops = 0
+        self.intervals = self.busy_intervals = 0
+
+    def add(self, flushed: dict[str, Any]) -> None:
+        for total, key in ((self.lag, "loop_lag_ms"), (self.pacing, "pacing_ms")):
+            if flushed.get(key):
+                total.merge(Histogram.from_dict(flushed[key]))
+        self.cpu_seconds += flushed["cpu_seconds"]
+        self.wall_seconds += flushed["wall_seconds"]
+        self.wait_seconds += flushed["wait_seconds"]
+        self.socket_drops += flushed["socket_drops"]
+        self.intervals += 1
+        if flushed["wall_seconds"] > 0 and flushed["cpu_seconds"] / flushed["wall_seconds"] > CPU_LIMIT:
+            self.busy_intervals += 1
+
+    def reasons(self) -> list[str]:
+        """Why the generator was at its limit; empty when it was not."""
+        return list(_reasons(self))
+
+
+def _reasons(health: HealthTotals) -> Iterable[str]:
+    lag, pacing = health.lag.percentile(99), health.pacing.percentile(99)
+    if lag > LAG_LIMIT_MS:
+        yield f"the generator's loop lag p99 was {lag:.1f} ms (limit {LAG_LIMIT_MS:g} ms)"
+    if pacing > PACING_LIMIT_MS:
+        yield f"the generator sent frames late: p99 {pacing:.1f} ms after they were due (limit {PACING_LIMIT_MS:g} ms)"
+    if health.socket_drops:
+        yield f"the generator's sockets dropped {health.socket_drops} datagrams"
+    if health.intervals and health.busy_intervals / health.intervals >= BUSY_SHARE:
+        share = 100 * health.busy_intervals / health.intervals
+        yield f"the generator used more than {CPU_LIMIT:.0%} of a core in {share:.0f} % of the time"

@@ -1,0 +1,164 @@
+"""One subscription measured: a subscriber's view of one publisher's stream, from its packets and stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.measure.frames import FrameAccount
+from harness.measure.freezes import FreezeDetector
+from harness.measure.recorder import Recorder, Tags
+from harness.rtc.inbound import ABSENT, DAMAGED, InboundStream, StampFields
+
+_STREAM_COUNTERS = ("packetsReceived", "packetsLost", "nackCount", "pliCount")
+
+
+class SubscriptionMeasure:
+    """Hears the inbound streams of one subscription (see rtc.inbound.Observer) and feeds the recorder.
+
+    publisher, stream: what the stamps must say. Times are microseconds of the run clock.
+    """
+
+    def __init__(
+        self, recorder: Recorder, tags: Tags, *, publisher: int, stream: int, depth: str, audio_only: bool = False
+    ) -> None:
+        self.tags = tags
+        self.depth = depth
+        self._audio_only = audio_only
+        self.streams: list[InboundStream] = []
+        self.first_packet_us: int | None = None
+        self.first_frame_us: int | None = None
+        self.video = FrameAccount()
+        self.audio = FrameAccount()
+        self.freezes = FreezeDetector()
+        self.wrong = self.absent = self.damaged = 0
+        self.rendered_frames = 0
+        self._recorder = recorder
+        self._identity = (publisher, stream)
+        self._counted: dict[str, float] = {}
+        self._sampled: dict[int, tuple[int, int]] = {}
+        self.renew_histograms()
+        self.on_first_frame: Callable[[], None] | None = None
+        self.ended = False
+
+    # -- Observer ------------------------------------------------------------------------------------------------
+
+    def first_packet(self, at_us: int) -> None:
+        if self.first_packet_us is None:
+            self.first_packet_us = at_us
+        if self._audio_only:
+            self.first_frame(at_us)
+
+    def first_frame(self, at_us: int) -> None:
+        if self.first_frame_us is None:
+            self.first_frame_us = at_us
+            if self.on_first_frame is not None:
+                self.on_first_frame()
+
+    def video_frame(self, stamp: StampFields | str, completed_us: int, key: bool) -> None:
+        if not isinstance(stamp, str) and stamp[:2] == self._identity:
+            if self.video.frame(stamp[2], completed_us):
+                self._latency.record((completed_us - stamp[4]) / 1000)
+        else:
+            self._not_ours(stamp)
+
+    def audio_frame(self, stamp: StampFields | str, arrival_us: int) -> None:
+        if not isinstance(stamp, str) and stamp[:2] == self._identity:
+            if self.audio.frame(stamp[2], arrival_us):
+                self._sound_latency.record((arrival_us - stamp[4]) / 1000)
+        else:
+            self._not_ours(stamp)
+
+    def _not_ours(self, stamp: StampFields | str) -> None:
+        if stamp == ABSENT:
+            self.absent += 1
+        elif stamp == DAMAGED:
+            self.damaged += 1
+        else:
+            self.wrong += 1
+
+    def rendered(self, at_us: int) -> None:
+        self.rendered_frames += 1
+        freeze = self.freezes.frame(at_us)
+        if freeze:
+            self._recorder.trend("freeze_duration_ms", self.tags, freeze / 1000)
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def attach(self, stream: InboundStream) -> None:
+        self.streams.append(stream)
+
+    def interrupt(self, kind: str) -> None:
+        """The publisher muted its camera or microphone: the silence is its own."""
+        if kind == "video":
+            self.freezes.interrupt()
+            self.video.interrupt()
+        else:
+            self.audio.interrupt()
+
+    def end(self, at_us: int, *, stream_was_there: bool) -> None:
+        """The subscription ends. stream_was_there: the publisher still sent, so an open gap is a gap."""
+        if self.ended:
+            return
+        self.ended = True
+        if stream_was_there:
+            freeze = self.freezes.end(at_us)
+            if freeze:
+                self._recorder.trend("freeze_duration_ms", self.tags, freeze / 1000)
+        self.flush(at_us)
+
+    # -- once a second -------------------------------------------------------------------------------------------
+
+    def renew_histograms(self) -> None:
+        """After the recorder's flush: take its new histograms."""
+        self._latency = self._recorder.histogram("frame_latency_ms", self.tags)
+        self._sound_latency = self._recorder.histogram("audio_latency_ms", self.tags)
+
+    def flush(self, now_us: int) -> None:
+        """Give the recorder what has come since the last time."""
+        totals = self.totals()
+        for name, value in totals.items():
+            change = value - self._counted.get(name, 0)
+            if change:
+                self._recorder.count(name, self.tags, change)
+        self._counted = totals
+        for stream in self.streams:
+            self._sample(stream, now_us)
+
+    def _sample(self, stream: InboundStream, now_us: int) -> None:
+        if not stream.packetsReceived:
+            return
+        self._recorder.trend("jitter_ms", self.tags, stream.jitter_ms)
+        if stream.kind != "video":
+            return
+        frames = getattr(stream, "framesReceived", 0)
+        before = self._sampled.get(stream.ssrc)
+        self._sampled[stream.ssrc] = (frames, stream.bytesReceived)
+        if before is not None and not self.ended:
+            self._recorder.trend("frame_rate", self.tags, frames - before[0])
+            self._recorder.trend("receive_bitrate", self.tags, (stream.bytesReceived - before[1]) * 8)
+
+    def totals(self) -> dict[str, float]:
+        """Counters of the whole subscription so far."""
+        freezes = self.freezes
+        found: dict[str, float] = {name: sum(getattr(s, name) for s in self.streams) for name in _STREAM_COUNTERS}
+        found |= {
+            "framesReceived": sum(getattr(s, "framesReceived", 0) for s in self.streams),
+            "packetsExpected": sum(s.packetsExpected for s in self.streams),
+            "framesCaptured": self.video.captured,
+            "framesLost": self.video.lost,
+            "framesAccounted": self.video.received,
+            "frames_late": self.video.late,
+            "frames_doubled": self.video.doubled + self.audio.doubled,
+            "frames_reordered": self.video.reordered,
+            "wrong_stamps": self.wrong,
+            "absent_stamps": self.absent,
+            "damaged_stamps": self.damaged,
+            "freezeCount": freezes.freezeCount,
+            "totalFreezesDuration": freezes.freeze_us / 1_000_000,
+            "pauseCount": freezes.pauseCount,
+            "totalPausesDuration": freezes.pause_us / 1_000_000,
+            "gap200_seconds": freezes.gap200_us / 1_000_000,
+            "gap500_seconds": freezes.gap500_us / 1_000_000,
+            "watched_seconds": freezes.watched_us / 1_000_000,
+        }
+        return found

@@ -1,0 +1,87 @@
+"""One asyncio loop in one native thread, and greenlets that call into it.
+
+Locust runs on gevent and has no asyncio; aiortc has no gevent. A greenlet hands a coroutine over and waits without
+blocking its hub; killing the greenlet cancels the task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.monkey import get_original
+
+T = TypeVar("T")
+
+
+class Bridge:
+    """Start it in the process that uses it: threads do not survive a fork."""
+
+    def __init__(self) -> None:
+        self._hub = gevent.get_hub()
+        ready = self._hub.loop.async_()
+        started: AsyncResult[None] = AsyncResult()
+        ready.start(lambda: started.set(None))
+        self.loop: asyncio.AbstractEventLoop
+        get_original("_thread", "start_new_thread")(self._run, (ready,))
+        started.get(timeout=10)
+        ready.close()
+
+    def _run(self, ready: Any) -> None:
+        self.loop = asyncio.SelectorEventLoop(_native_selector())
+        asyncio.set_event_loop(self.loop)
+        self.loop.call_soon(ready.send)
+        self.loop.run_forever()
+
+    def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run a coroutine on the loop; blocks only the calling greenlet. Raises what it raises."""
+        result: AsyncResult[T] = AsyncResult()
+        wake = self._hub.loop.async_()
+        finished: list[asyncio.Task[T]] = []
+        tasks: list[asyncio.Task[T]] = []
+
+        def deliver() -> None:
+            wake.close()
+            task = finished[0]
+            if task.cancelled():
+                result.set_exception(gevent.GreenletExit())
+            elif (error := task.exception()) is not None:
+                result.set_exception(error)
+            else:
+                result.set(task.result())
+
+        def start() -> None:
+            task = self.loop.create_task(work)
+            tasks.append(task)
+
+            def done(ended: asyncio.Task[T]) -> None:
+                finished.append(ended)
+                wake.send()
+
+            task.add_done_callback(done)
+
+        wake.start(deliver)
+        self.loop.call_soon_threadsafe(start)
+        try:
+            return result.get(timeout=timeout)
+        except BaseException:
+            self.loop.call_soon_threadsafe(lambda: tasks and tasks[0].cancel())
+            raise
+
+
+def _native_selector() -> selectors.BaseSelector:
+    """A selector of the system's own, even where gevent has replaced them."""
+    try:
+        epoll = get_original("select", "epoll")
+    except AttributeError:
+        return selectors.DefaultSelector()
+    if not hasattr(selectors, "EpollSelector"):
+        return selectors.DefaultSelector()
+    selector = selectors.EpollSelector.__new__(selectors.EpollSelector)
+    selectors._BaseSelectorImpl.__init__(selector)  # type: ignore[attr-defined]
+    selector._selector = epoll()  # type: ignore[attr-defined]
+    return selector

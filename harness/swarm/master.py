@@ -1,0 +1,137 @@
+"""The master's side in Locust: gives out parts, gathers intervals, ends the run, and for `locust -f` reports it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.runners import MasterRunner
+
+from harness.room_service.process import SECRET_VARIABLE
+from harness.room_service.tokens import make_token
+from harness.scenario.errors import ScenarioError
+from harness.scenario.participant import Participant
+from harness.services.service import ServiceUnreachable
+from harness.swarm.desk import Counter, LocalDesk
+from harness.swarm.environment import RUN_VARIABLE
+from harness.swarm.preparation import Prepared, Request, prepare
+from harness.swarm.run import Run
+from harness.swarm.station import Station
+from harness.trace.run_folder import RunFolder, RunFolderError
+
+INTERVAL_SECONDS = 1.0
+LINGER_SECONDS = 60.0  # how long after its planned end a run may go on before it is ended
+
+
+class Master:
+    """One per master or local process. station: set where users run in this very process."""
+
+    def __init__(self, environment: Environment, runner: Any) -> None:
+        self._environment, self._runner = environment, runner
+        self._prepared: Prepared | None = None
+        self._secret = os.environ.get(SECRET_VARIABLE, "")
+        self.run: Run | None = None
+        self.station: Station | None = None
+        self._watching: gevent.Greenlet | None = None
+        self._supervised = RUN_VARIABLE in os.environ
+
+    # -- Locust's events -----------------------------------------------------------------------------------------
+
+    def test_start(self, environment: Environment, **kwargs: Any) -> None:
+        if self.run is not None and self.run.ended is None:
+            return
+        try:
+            folder = self._folder()
+        except (ScenarioError, RunFolderError, ServiceUnreachable) as error:
+            print(f"harness: {error}", flush=True)
+            environment.process_exit_code = 4 if isinstance(error, ServiceUnreachable) else 2
+            gevent.spawn(self._runner.quit)
+            return
+        self.run = Run(folder)
+        if isinstance(self._runner, MasterRunner):
+            Counter(self._runner, self.run, self.token)
+        else:
+            self.station = Station(environment, LocalDesk(self.run, self.token))
+        self.run.start()
+        self._watching = gevent.spawn(self._watch, self.run)
+
+    def _folder(self) -> RunFolder:
+        if self._supervised:
+            return RunFolder(Path(os.environ[RUN_VARIABLE]))
+        options = self._environment.parsed_options
+        if not options.scenario:
+            raise ScenarioError("--scenario is missing; allowed: a scenario file, such as scenarios/team-meeting.yaml")
+        self._prepared = prepare(
+            Request(
+                scenario=Path(options.scenario),
+                runs=Path(options.runs_dir),
+                url=options.service_url or None,
+                seed=options.seed,
+                users=self._runner.target_user_count or None,
+                duration=options.run_time or None,
+                processes=max(1, getattr(self._runner, "worker_count", 1)),
+            )
+        )
+        self._secret = self._prepared.secret
+        return self._prepared.folder
+
+    def token(self, participant: Participant) -> str:
+        return make_token(self._secret, participant.user_id, participant.room_id)
+
+    def worker_report(self, client_id: str, data: dict[str, Any], **kwargs: Any) -> None:
+        interval = data.pop("harness", None)
+        if interval is not None and self.run is not None:
+            self.run.add_interval(client_id, interval)
+
+    def _watch(self, run: Run) -> None:
+        """Once a second: collect what this process measures, look for the end."""
+        limit = time.monotonic() + run.plan.duration + LINGER_SECONDS
+        known: set[str] = set()
+        while run.ended is None:
+            gevent.sleep(INTERVAL_SECONDS)
+            self._collect(run)
+            if isinstance(self._runner, MasterRunner):
+                alive = {client.id for client in self._runner.clients.values() if client.state != "missing"}
+                for worker in known - alive:
+                    run.worker_lost(worker)
+                known |= alive
+            broken = run.broken_threshold()
+            if broken is not None:
+                run.end(broken)
+            elif run.finished:
+                run.end("finished")
+            elif time.monotonic() > limit:
+                run.end("users did not come to an end in time")
+        if self._environment.web_ui is None:
+            self._runner.quit()
+        else:
+            self._runner.stop()
+
+    def _collect(self, run: Run) -> None:
+        interval = self.station.collect() if self.station is not None else None
+        if interval is not None:
+            run.add_interval("local", interval)
+
+    def test_stop(self, environment: Environment, **kwargs: Any) -> None:
+        run, self.run = self.run, None
+        if run is None:
+            return
+        run.end("interrupted")
+        if self.station is not None:
+            self.station.stop_parts()
+            self._collect(run)
+            self.station.close()
+        if self._prepared is not None:
+            self._prepared.release()
+            self._report(run)
+
+    def _report(self, run: Run) -> None:
+        """Under plain `locust -f` nobody else writes the results. Reports stand above the swarm, so it asks for one."""
+        from reports.finish import finish
+
+        code = finish(run.folder, run.ended or "interrupted")
+        self._environment.process_exit_code = code

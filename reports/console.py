@@ -1,0 +1,165 @@
+"""What a run shows in the terminal: progress while it lasts, the verdict and its figures at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from harness.measure.recorder import Totals
+from harness.scenario.plan import Plan
+from harness.trace.run_folder import RunFolder
+
+COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
+SHOWN = ("join_time_ms", "publish_time_ms", "first_frame_ms", "frame_latency_ms", "audio_latency_ms")
+PLAIN_EVERY = 10.0  # seconds between progress lines where the output is not a terminal
+
+
+class LiveProgress:
+    """A context manager; `watch` reads what has been appended to the run's intervals since the last call."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), console=console
+        )
+        self._task = self._bar.add_task("preparing", total=1, note="")
+        self._live = Live(self._render(), console=console, refresh_per_second=4, transient=True)
+        self._plan: Plan | None = None
+        self._offset = 0
+        self._latest: dict[str, dict[str, Any]] = {}
+        self._recent = Totals()
+        self._totals = Totals()
+        self._printed = 0.0
+
+    def __enter__(self) -> LiveProgress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        self._bar.update(self._task, description=what, completed=done, total=total, note=f"{done}/{total}")
+        self._show(f"{what} {done}/{total}")
+
+    def begin(self, plan: Plan) -> None:
+        self._plan = plan
+        self._bar.update(self._task, description=escape(plan.scenario_name), completed=0, total=plan.duration, note="")
+
+    def watch(self, folder: RunFolder) -> None:
+        if self._plan is None or not folder.intervals.exists():
+            return
+        with folder.intervals.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                self._take(json.loads(line))
+        if self._latest:
+            elapsed = max(interval["t"] for interval in self._latest.values())
+            elapsed = max(0.0, min(elapsed, self._plan.duration))
+            self._bar.update(self._task, completed=elapsed, note=f"{elapsed:.0f} of {self._plan.duration:.0f} s")
+            self._show(f"{elapsed:.0f}/{self._plan.duration:.0f} s  {self._line()}")
+
+    def _take(self, interval: dict[str, Any]) -> None:
+        if "t" in interval:
+            self._latest[interval["worker"]] = interval
+            self._totals.add(interval)
+            self._recent = Totals()
+            for latest in self._latest.values():
+                self._recent.add(latest)
+
+    def _line(self) -> str:
+        gauges = {
+            n: sum(i[n] for i in self._latest.values()) for n in ("users", "publishing", "playing", "subscriptions")
+        }
+        latency = self._recent.trend("frame_latency_ms", {})
+        parts = [
+            f"{gauges['users']} users",
+            f"{gauges['publishing']} publishing",
+            f"{gauges['playing']} of {gauges['subscriptions']} subscriptions playing",
+        ]
+        if latency.count:
+            parts.append(f"frame latency p50 {latency.percentile(50):.1f} p99 {latency.percentile(99):.1f} ms")
+        parts.append(f"{int(self._totals.counter(['framesLost'], {}))} frames lost")
+        failures = int(self._totals.counter(["login_failures", "publish_failures", "play_failures"], {}))
+        if failures:
+            parts.append(f"{failures} failures")
+        return ", ".join(parts)
+
+    def _render(self) -> Group:
+        return Group(self._bar, Text(self._line() if getattr(self, "_latest", None) else ""))
+
+    def _show(self, line: str) -> None:
+        if self._console.is_terminal:
+            self._live.update(self._render())
+        elif time.monotonic() - self._printed >= PLAIN_EVERY:
+            self._printed = time.monotonic()
+            self._console.print(line, markup=False, highlight=False)
+
+
+def print_results(console: Console, results: dict[str, Any], folder: RunFolder) -> None:
+    """The verdict first, then thresholds, figures, and where the report is."""
+    colour = COLOURS[results["verdict"]]
+    expected, observed = results["expected"], results["observed"]
+    console.print(
+        f"\n[bold {colour}]{results['verdict'].upper()}[/]  {escape(results['scenario'])}, seed {results['seed']}"
+    )
+    for reason in results["reasons"]:
+        console.print(f"  [{colour}]{escape(reason)}[/]", highlight=False)
+    console.print(
+        f"  {observed['users']} of {expected['users']} users, {observed['streams']} of {expected['streams']} streams, "
+        f"{observed['subscriptions']} of {expected['subscriptions']} subscriptions",
+        highlight=False,
+    )
+    console.print(_thresholds(results))
+    console.print(_figures(results))
+    generator = results["generator"]
+    cost = generator["cpu_ms_per_subscription_second"]
+    lag = generator["loop_lag_p99_ms"]
+    console.print(
+        "generator: "
+        + (f"{cost:.2f} CPU-ms per subscription-second, " if cost is not None else "")
+        + (f"loop lag p99 {lag:.1f} ms, " if lag is not None else "")
+        + ("[yellow]saturated[/]" if generator["saturated"] else "not saturated"),
+        highlight=False,
+    )
+    console.print(f"report: {folder.report}", highlight=False, soft_wrap=True)
+
+
+def _thresholds(results: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("", "threshold", "observed"):
+        table.add_column(heading)
+    for threshold in results["thresholds"]:
+        mark = "[green]ok[/]" if threshold["passed"] else "[red]no[/]"
+        observed = threshold["observed"]
+        shown = threshold["reason"] if observed is None else f"{observed:.6g} {_unit(threshold['unit'])}"
+        table.add_row(mark, escape(f"{threshold['metric']} {threshold['expression']}"), escape(shown))
+    return table
+
+
+def _unit(unit: str) -> str:
+    return "" if unit == "share" else unit
+
+
+def _figures(results: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("ms")
+    for heading in ("count", "p50", "p95", "p99", "max"):
+        table.add_column(heading, justify="right")
+    for name in SHOWN:
+        found = results["metrics"].get(name)
+        if found:
+            table.add_row(name, str(found["count"]), *(f"{found[key]:.1f}" for key in ("p50", "p95", "p99", "max")))
+    return table

@@ -1,0 +1,42 @@
+"""The end of a run: results.json and every report from what its folder holds, and the exit code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.swarm.judgement import results
+from harness.trace.run_folder import RunFolder
+from reports.csv_files import write_csv
+from reports.html import write_html
+from reports.junit import write_junit
+from reports.load import RunData, load
+
+EXIT_CODES = {"pass": 0, "fail": 1, "unknown": 3}
+
+
+def finish(folder: RunFolder, ended: str) -> int:
+    """Record how the run ended and write its reports. Returns 0 passed, 1 failed, 3 no verdict."""
+    settings = folder.read_json(folder.run)
+    settings["ended"] = ended
+    folder.write_json(folder.run, settings)
+    return EXIT_CODES[write_reports(folder)[1]["verdict"]]
+
+
+def write_reports(folder: RunFolder) -> tuple[RunData, dict[str, Any]]:
+    """All reports of a run, finished or not. Raises RunFolderError when the folder cannot be read."""
+    data = load(folder)
+    found = results(data.measured, data.settings, data.lost_workers)
+    folder.write_json(folder.results, _finite(found))
+    write_junit(found, folder.junit)
+    write_csv(data, folder.path)
+    write_html(data, found, folder.report)
+    return data, found
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a share of nothing is null."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
