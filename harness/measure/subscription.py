@@ -33,7 +33,7 @@ class SubscriptionMeasure:
         self.wrong = self.absent = self.damaged = 0
         self.rendered_frames = 0
         self._recorder = recorder
-        self._identity = (publisher, stream)
+        self._publisher, self._stream = publisher, stream
         self._counted: dict[str, float] = {}
         self._sampled: dict[int, tuple[int, int]] = {}
         self.renew_histograms()
@@ -55,14 +55,14 @@ class SubscriptionMeasure:
                 self.on_first_frame()
 
     def video_frame(self, stamp: StampFields | str, completed_us: int, key: bool) -> None:
-        if not isinstance(stamp, str) and stamp[:2] == self._identity:
+        if stamp[0] == self._publisher and stamp[1] == self._stream:
             if self.video.frame(stamp[2], completed_us):
                 self._latency.record((completed_us - stamp[4]) / 1000)
         else:
             self._not_ours(stamp)
 
     def audio_frame(self, stamp: StampFields | str, arrival_us: int) -> None:
-        if not isinstance(stamp, str) and stamp[:2] == self._identity:
+        if stamp[0] == self._publisher and stamp[1] == self._stream:
             if self.audio.frame(stamp[2], arrival_us):
                 self._sound_latency.record((arrival_us - stamp[4]) / 1000)
         else:

@@ -7,6 +7,7 @@ subscriber and stream, so a NACK is a look-up in the source's ring; PLI and FIR 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Sequence
 
@@ -18,6 +19,8 @@ from harness.rtc.packet_path import PacketPath
 from harness.rtc.peer import Peer
 from harness.rtc.sections import CODECS, SdpError, Section
 
+ANSWER_TIMEOUT = CONNECT_TIMEOUT = 10.0
+log = logging.getLogger(__name__)
 RING = 1024  # packets kept per source: about 16 s of a 500 kbps stream
 
 
@@ -175,9 +178,11 @@ class Subscriber:
         addresses: Sequence[str],
         send_offer: Callable[[int, str, dict[str, list[str]]], None],
         on_live: Callable[[str], None],
+        on_failed: Callable[[str], None],
     ) -> None:
         self._send_offer = send_offer
         self._on_live = on_live
+        self._on_failed = on_failed
         self._streams: dict[str, tuple[Publication, dict[str, Section]]] = {}
         self._sinks: dict[str, list[tuple[Publication, ForwardSink]]] = {}
         self._number = 0
@@ -221,20 +226,31 @@ class Subscriber:
 
     async def _run(self) -> None:
         while self._changed:
+            await self.peer.transport.gather()
             self._changed = False
             offered = dict(self._streams)
             mids = {s.mid: [stream, kind] for stream, (_, both) in offered.items() for kind, s in both.items()}
-            sdp = await self.peer.create_offer()
+            sdp = await self.peer.create_offer()  # everything is gathered: nothing else runs meanwhile
             self._number += 1
             self._answered = asyncio.get_running_loop().create_future()
             self._send_offer(self._number, sdp, mids)
             try:
-                await self.peer.accept_answer(await self._answered)
-            except SdpError:
-                self.failed = True
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    await self.peer.accept_answer(await self._answered)
+            except (SdpError, TimeoutError) as error:
+                self._fail(str(error) or "no answer to an offer")
                 return
-            await self.peer.connected.wait()
+            if not await self.peer.wait_connected(CONNECT_TIMEOUT):
+                self._fail(self.peer.failure or "the media connection did not come about")
+                return
             self._open(offered)
+
+    def _fail(self, reason: str) -> None:
+        """The connection is of no use: what was to be played over it has failed, a later play begins a new one."""
+        log.warning("a subscriber's connection failed: %s", reason)
+        self.failed = True
+        for stream_id in tuple(self._streams):
+            self._on_failed(stream_id)
 
     def _open(self, offered: dict[str, tuple[Publication, dict[str, Section]]]) -> None:
         for stream_id, (publication, sections) in offered.items():

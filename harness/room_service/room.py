@@ -24,7 +24,7 @@ from harness.room_service.roster import (
     withdraw_user,
 )
 from harness.room_service.settings import Settings
-from harness.room_service.state import LIVE, REQUESTING, Room, Session, StreamState
+from harness.room_service.state import IDLE, LIVE, REQUESTING, Room, Session, StreamState
 from harness.room_service.tokens import Claims
 
 
@@ -172,7 +172,7 @@ class RoomLogic:
         if session is None or stream is None:
             return []
         code = int(ErrorCode.MEDIA_FAILED)
-        state = {"event": "publisher_state", "stream": stream_id, "state": "IDLE", "code": code}
+        state = {"event": "publisher_state", "stream": stream_id, "state": IDLE, "code": code}
         room = self.rooms[session.room_id]
         return [*self._delete_streams(room, [stream], DISCONNECTED), Send(session_id, state)]
 
@@ -219,6 +219,15 @@ class RoomLogic:
         if stream is not None:
             effects += [self._device_event(session, stream, kind) for kind, muted in stream.muted.items() if muted]
         return effects
+
+    def play_failed(self, session_id: str, stream_id: str) -> list[Effect]:
+        """No media connection to this session came about."""
+        session = self.sessions.get(session_id)
+        if session is None or session.plays.pop(stream_id, None) is None:
+            return []
+        code = int(ErrorCode.MEDIA_FAILED)
+        event: dict[str, object] = {"event": "player_state", "stream": stream_id, "state": IDLE, "code": code}
+        return [Detach(session_id, stream_id), Send(session_id, event)]
 
     def unplay(self, session_id: str, stream_id: str) -> list[Effect]:
         session = self._session(session_id)

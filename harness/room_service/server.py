@@ -304,7 +304,10 @@ class RoomServer:
         def on_live(stream: str) -> None:
             self.carry_out(self.logic.play_live(session, stream))
 
-        return Subscriber(self.media, self._addresses, send_offer, on_live)
+        def on_failed(stream: str) -> None:
+            self.carry_out(self.logic.play_failed(session, stream))
+
+        return Subscriber(self.media, self._addresses, send_offer, on_live, on_failed)
 
     def _close_session(self, session: str) -> None:
         subscriber = self.subscribers.pop(session, None)

@@ -12,7 +12,6 @@ import contextlib
 import socket
 import struct
 import sys
-import time
 from collections.abc import Callable, Sequence
 
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceCandidate, RTCIceGatherer, RTCIceTransport
@@ -23,11 +22,11 @@ from pylibsrtp import lib as _srtp
 
 RECEIVE_BUFFER_BYTES = 4 << 20
 MAX_DATAGRAM = 2048
+ANCILLARY_BYTES = 64  # room for one kernel timestamp: a struct timespec and its header
 # Linux socket options that Python's socket module does not name.
 _SO_TIMESTAMPNS = 35
 _SO_MEMINFO, _MEMINFO_DROPS, _MEMINFO_SIZE = 55, 8, 36
-_HAS_KERNEL_TIMESTAMPS = sys.platform == "linux"
-_unpack_timespec = struct.Struct("qq").unpack
+_LINUX = sys.platform == "linux"
 
 _certificate: RTCCertificate | None = None
 
@@ -81,12 +80,11 @@ class SecureTransport:
         self._on_state = on_state
         self._protocol = None
         self.socket: socket.socket | None = None
-        self.remote_address: tuple[str, int] | None = None
+        self.send: Callable[[memoryview], int] = lambda data: 0
         self.connected = False
         self._closed = False
         self._receive_context = None
         self._send_context = None
-        self.timestamps = False
 
     # -- negotiation ---------------------------------------------------------------------------------------------
 
@@ -153,13 +151,17 @@ class SecureTransport:
     def _take_over(self) -> None:
         pair = self._connection._nominated[1]
         self._protocol = pair.protocol
-        self.remote_address = pair.remote_addr
         endpoint = pair.protocol.transport
         self.socket = endpoint.get_extra_info("socket")._sock
         asyncio.get_running_loop()._remove_reader(self.socket.fileno())  # type: ignore[attr-defined]
-        if _HAS_KERNEL_TIMESTAMPS:
+        if _LINUX:
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            self.timestamps = True
+            # A connected socket spares the kernel a route look-up and Python an address to parse, per packet.
+            self.socket.connect(pair.remote_addr)
+            self.send = self.socket.send
+        else:
+            sendto, address = self.socket.sendto, pair.remote_addr
+            self.send = lambda data: sendto(data, address)
         self._receive_context = self._dtls._rx_srtp._srtp[0]
         self._send_context = self._dtls._tx_srtp._srtp[0]
         self.connected = True
@@ -182,7 +184,7 @@ class SecureTransport:
 
     def socket_drops(self) -> int:
         """Datagrams the kernel dropped because this socket's buffer was full (0 where the system cannot tell)."""
-        if self.socket is None or not _HAS_KERNEL_TIMESTAMPS or self.socket.fileno() < 0:
+        if self.socket is None or not _LINUX or self.socket.fileno() < 0:
             return 0
         try:
             info = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_SIZE)
@@ -192,24 +194,10 @@ class SecureTransport:
 
     # -- SRTP, in place ------------------------------------------------------------------------------------------
 
-    def unprotect(self, datagram: Datagram, length: int) -> int:
-        """Decrypt RTP in place. Returns the new length, or -1 when authentication or the replay check fails."""
-        datagram.length[0] = length
-        if _srtp.srtp_unprotect(self._receive_context, datagram.pointer, datagram.length):
-            return -1
-        return datagram.length[0]
-
     def unprotect_rtcp(self, datagram: Datagram, length: int) -> int:
         """Decrypt RTCP in place. Returns the new length, or -1."""
         datagram.length[0] = length
         if _srtp.srtp_unprotect_rtcp(self._receive_context, datagram.pointer, datagram.length):
-            return -1
-        return datagram.length[0]
-
-    def protect(self, datagram: Datagram, length: int) -> int:
-        """Encrypt RTP in place. Returns the new length, or -1."""
-        datagram.length[0] = length
-        if _srtp.srtp_protect(self._send_context, datagram.pointer, datagram.length):
             return -1
         return datagram.length[0]
 
@@ -246,9 +234,15 @@ def _enlarge(sock: object) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # type: ignore[attr-defined]
 
 
-def timestamp_us(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
-    """Kernel receive time in microseconds of CLOCK_REALTIME, or now when the system gave none."""
-    if ancillary:
-        seconds, nanoseconds = _unpack_timespec(ancillary[0][2])
-        return seconds * 1_000_000 + nanoseconds // 1000
-    return time.time_ns() // 1000
+def replay(packets: Sequence[bytes]) -> Callable[..., tuple[int, list[tuple[int, int, bytes]], int, object]]:
+    """Datagrams already read, in the form of a socket's recvmsg_into; BlockingIOError after the last."""
+    left = iter(packets)
+
+    def receive(buffers: list[memoryview], ancillary: int) -> tuple[int, list[tuple[int, int, bytes]], int, object]:
+        packet = next(left, None)
+        if packet is None:
+            raise BlockingIOError
+        buffers[0][: len(packet)] = packet
+        return len(packet), [], 0, None
+
+    return receive

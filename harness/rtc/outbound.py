@@ -26,18 +26,18 @@ class HeaderExtensions:
         """Each argument is the negotiated extension id, or None when it is not in use."""
         body = bytearray()
         self.level_at = self.send_time_at = self.sequence_at = 0
-        if mid is not None:
-            value = mid[1].encode()
-            body += bytes([mid[0] << 4 | len(value) - 1]) + value
+        if sequence is not None:  # first, where our own drain loop looks first
+            self.sequence_at = 4 + len(body) + 1
+            body += bytes([sequence << 4 | 1, 0, 0])
         if level is not None:
             self.level_at = 4 + len(body) + 1
             body += bytes([level << 4, 0])
         if send_time is not None:
             self.send_time_at = 4 + len(body) + 1
             body += bytes([send_time << 4 | 2, 0, 0, 0])
-        if sequence is not None:
-            self.sequence_at = 4 + len(body) + 1
-            body += bytes([sequence << 4 | 1, 0, 0])
+        if mid is not None:
+            value = mid[1].encode()
+            body += bytes([mid[0] << 4 | len(value) - 1]) + value
         body += b"\0" * (-len(body) % 4)
         self.block = bytearray(struct.pack("!HH", ONE_BYTE_PROFILE, len(body) // 4) + body) if body else bytearray()
 

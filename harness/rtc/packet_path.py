@@ -10,7 +10,7 @@ from collections.abc import Callable
 from aiortc.rate import RemoteBitrateEstimator
 
 from harness.rtc import rtcp
-from harness.rtc.adapter import SecureTransport, timestamp_us
+from harness.rtc.adapter import ANCILLARY_BYTES, SecureTransport, replay
 from harness.rtc.inbound import InboundStream
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import HeaderExtensions, OutboundStream, write_packet
@@ -20,8 +20,8 @@ from harness.rtc.transport_feedback import FeedbackWriter, read_feedback
 PACKETS_PER_DRAIN = 512  # one socket must not starve the others
 REPORT_INTERVAL_US = 1_000_000
 REPORTS_PER_DATAGRAM = 20  # sender reports and report blocks: the compound must fit one datagram
-_ANCILLARY_BYTES = 64
 _unpack_header = struct.Struct("!BBHLL").unpack_from
+_unpack_timespec = struct.Struct("qq").unpack
 
 # Called with a section and a remote SSRC; returns the stream that takes its packets, or None to ignore them.
 StreamFactory = Callable[[Section, int], InboundStream | None]
@@ -56,13 +56,12 @@ class PacketPath:
     def _open(self) -> None:
         """The transport is connected: take packets from its socket."""
         self._protect, self._send_context = self.transport.srtp_send()
+        self._unprotect, self._receive_context = self.transport.srtp_receive()
         assert self.transport.socket is not None
-        self._sendto, self._remote = self.transport.socket.sendto, self.transport.remote_address
+        self._send = self.transport.send
         self.media.peers.add(self)
         self.media.poller.add(self.transport.socket, self.drain)
-        for packet in self.transport.early_packets():
-            self.media.incoming.bytes[: len(packet)] = packet
-            self._packet(len(packet), self.media.now_us())
+        self._drain(replay(self.transport.early_packets()))
 
     def _shut(self) -> None:
         self.media.peers.discard(self)
@@ -72,64 +71,68 @@ class PacketPath:
     # -- packets in ----------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Read what the socket holds. The hot path: everything it needs is a local name."""
-        transport, media = self.transport, self.media
-        if transport.socket is None:
-            return
-        receive, incoming = transport.socket.recvmsg_into, media.incoming
-        buffers, buffer = incoming.list, incoming.bytes
+        """Read what the socket holds."""
+        if self.transport.socket is not None:
+            self._drain(self.transport.socket.recvmsg_into)
+
+    def _drain(self, receive: Callable[..., tuple[int, list[tuple[int, int, bytes]], int, Any]]) -> None:
+        """The hot path: everything it needs is a local name, and the common packet takes no call but its stream's."""
+        media, inbound = self.media, self.inbound
+        incoming = media.incoming
+        buffers, buffer, pointer, length_box = incoming.list, incoming.bytes, incoming.pointer, incoming.length
+        unprotect, context = self._unprotect, self._receive_context
+        sequence_id, arrivals, estimating = self._sequence_id, self._feedback.arrivals, self._estimator is not None
         to_run_clock = media.from_unix_us
+        received = 0
         for _ in range(PACKETS_PER_DRAIN):
             try:
-                length, ancillary, _, address = receive(buffers, _ANCILLARY_BYTES)
+                length, ancillary, _, address = receive(buffers, ANCILLARY_BYTES)
             except BlockingIOError:
                 break
             except OSError:  # an ICMP error of an earlier send; the next call reads on
                 continue
-            if length < 12:
-                self.packets_rejected += 1
-            elif 127 < buffer[0] < 192:
-                self._packet(length, timestamp_us(ancillary) + to_run_clock)
-            else:
-                transport.hand_back(bytes(buffer[:length]), address)
-                if transport.socket is None:
+            first, second, sequence, timestamp, ssrc = _unpack_header(buffer)
+            if length < 12 or not 127 < first < 192:
+                self.transport.hand_back(bytes(buffer[:length]), address)
+                if self.transport.socket is None:
                     return
+                continue
+            if ancillary:
+                seconds, nanoseconds = _unpack_timespec(ancillary[0][2])
+                arrival_us = seconds * 1_000_000 + nanoseconds // 1000 + to_run_clock
+            else:
+                arrival_us = media.now_us()
+            if 191 < second < 224:
+                self._on_rtcp(length, arrival_us)
+                continue
+            stream = inbound.get(ssrc) or self._claim(ssrc, length)
+            if stream is None:
+                continue
+            decrypt = stream.decrypt
+            if decrypt:
+                length_box[0] = length
+                if unprotect(context, pointer, length_box):
+                    self.packets_rejected += 1
+                    continue
+                length = length_box[0]
+            at = 12 + 4 * (first & 15)
+            if first & 0x10:
+                end = at + 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3])
+                if end > length:
+                    self.packets_rejected += 1
+                    continue
+                if sequence_id and buffer[at + 4] >> 4 == sequence_id and end > at + 4:
+                    arrivals.append((buffer[at + 5] << 8 | buffer[at + 6], arrival_us))
+                elif sequence_id or estimating:
+                    self._read_extensions(at + 4, end, length, ssrc, arrival_us)
+                at = end
+            if first & 0x20 and decrypt:
+                length -= min(buffer[length - 1], length - at)
+            received += 1
+            stream.on_rtp(buffer, length, second & 0x80, sequence, timestamp, at, arrival_us)
+        self.packets_received += received
         if self.alerts:
             self._answer_alerts()
-
-    def _packet(self, length: int, arrival_us: int) -> None:
-        incoming = self.media.incoming
-        buffer = incoming.bytes
-        if 191 < buffer[1] < 224:
-            self._on_rtcp(length, arrival_us)
-            return
-        first, second, sequence, timestamp, ssrc = _unpack_header(buffer)
-        stream = self.inbound.get(ssrc)
-        if stream is None:
-            stream = self._claim(ssrc, length)
-            if stream is None:
-                return
-        if stream.decrypt:
-            length = self.transport.unprotect(incoming, length)
-            if length < 0:
-                self.packets_rejected += 1
-                return
-        self.packets_received += 1
-        at = 12 + 4 * (first & 15)
-        if first & 0x10:
-            end = at + 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3])
-            if end > length:
-                self.packets_rejected += 1
-                return
-            if self._sequence_id or self._estimator is not None:
-                self._read_extensions(at + 4, end, length, ssrc, arrival_us)
-            at = end
-        if first & 0x20 and stream.decrypt:
-            length -= min(buffer[length - 1], length - at)
-        if at > length:
-            self.packets_rejected += 1
-            return
-        stream.on_rtp(buffer, length, second & 0x80, sequence, timestamp, at, arrival_us)
 
     def _read_extensions(self, at: int, end: int, length: int, ssrc: int, arrival_us: int) -> None:
         """RFC 8285 one-byte elements: the transport sequence number, or the send time where REMB is in use."""
@@ -213,7 +216,7 @@ class PacketPath:
             self.send_errors += 1
             return
         try:
-            self._sendto(out.view[: out.length[0]], self._remote)
+            self._send(out.view[: out.length[0]])
             self.packets_sent += 1
         except OSError:
             self.send_errors += 1
@@ -227,7 +230,7 @@ class PacketPath:
         length = self.transport.protect_rtcp(out, len(data))
         if length > 0:
             with contextlib.suppress(OSError):
-                self._sendto(out.view[:length], self._remote)
+                self._send(out.view[:length])
 
     # -- RTCP ----------------------------------------------------------------------------------------------------
 

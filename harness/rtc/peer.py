@@ -49,10 +49,12 @@ class Peer(PacketPath):
         super().__init__(media, transport, new_stream)
         self.connected = asyncio.Event()
         self.ended = asyncio.Event()
+        self.failure = ""
         self._on_state = on_state
         self._dtls_answer_role = dtls_answer_role
         self._version = 0
         self._next_mid = 0
+        self._offered: list[Section] = []
         self._starting: asyncio.Task[None] | None = None
 
     # -- sections ------------------------------------------------------------------------------------------------
@@ -96,13 +98,16 @@ class Peer(PacketPath):
     # -- negotiation ---------------------------------------------------------------------------------------------
 
     async def create_offer(self) -> str:
+        """An offer of the sections as they are when it is written; later ones wait for the next offer."""
+        await self.transport.gather()
+        self._offered = list(self.sections)
         return await self._describe("auto")
 
     async def accept_answer(self, sdp: str) -> None:
         """Apply an answer; the first one starts ICE and DTLS. Raises SdpError."""
         answers, transport = read_description(sdp)
         by_mid = {section.mid: section for section in answers}
-        for section in self.sections:
+        for section in self._offered:
             answer = by_mid.get(section.mid)
             if answer is None:
                 raise SdpError(f"the answer lacks media section {section.mid}")
@@ -168,9 +173,11 @@ class Peer(PacketPath):
             self._starting = asyncio.create_task(self._connect(transport, dtls_role))
 
     async def _connect(self, transport: Transport, dtls_role: str) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             await self.transport.add_candidates(transport.candidates)
             await self.transport.start(transport.ice, transport.dtls, dtls_role=dtls_role)
+        except ConnectionError as error:
+            self.failure = str(error)
 
     async def wait_connected(self, timeout: float) -> bool:
         """Whether the transport connected within `timeout` seconds; False at once when it fails before."""

@@ -200,6 +200,8 @@ class CallParticipant(EventHandler):
 
     def _play_more(self) -> None:
         """Play what is available and wanted, up to the policy's number."""
+        if not self.inside:
+            return  # on its way out
         limit = self.plan.play.at_most
         for stream_id, publisher in self._available.items():
             if limit is not None and len(self.subscriptions) >= limit:
