@@ -25,15 +25,13 @@ class GeneratorHealth:
     def __init__(self, socket_drops: Callable[[], int]) -> None:
         self._socket_drops = socket_drops
         self._lag = Histogram()
-        self._pacing = Histogram()
+        # Appended to for every frame sent: by how many microseconds it was late.
+        self.sent_late_us: list[float] = []
         self._drops = 0
         self._cpu = time.process_time()
         self._wall = time.monotonic()
         self._waited = _run_queue_wait()
         self._task = asyncio.create_task(self._probe())
-
-    def sent_late(self, late_us: int) -> None:
-        self._pacing.record(late_us / 1000)
 
     async def _probe(self) -> None:
         while True:
@@ -44,16 +42,19 @@ class GeneratorHealth:
     def flush(self) -> dict[str, Any]:
         """cpu_seconds and wall_seconds of this process, histograms in ms, drops, seconds spent waiting for a core."""
         cpu, wall, waited, drops = time.process_time(), time.monotonic(), _run_queue_wait(), self._socket_drops()
+        pacing = Histogram()
+        pacing.record_all([late / 1000 for late in self.sent_late_us])
+        self.sent_late_us.clear()
         found = {
             "cpu_seconds": cpu - self._cpu,
             "wall_seconds": wall - self._wall,
             "wait_seconds": waited - self._waited,
             "loop_lag_ms": self._lag.to_dict() if self._lag.count else None,
-            "pacing_ms": self._pacing.to_dict() if self._pacing.count else None,
+            "pacing_ms": pacing.to_dict() if pacing.count else None,
             "socket_drops": max(0, drops - self._drops),
         }
         self._cpu, self._wall, self._waited, self._drops = cpu, wall, waited, drops
-        self._lag, self._pacing = Histogram(), Histogram()
+        self._lag = Histogram()
         return found
 
     def close(self) -> None:

@@ -23,28 +23,33 @@ class Recorder:
 
     def __init__(self) -> None:
         self._counters: dict[tuple[str, Tags], float] = {}
-        self._trends: dict[tuple[str, Tags], Histogram] = {}
+        self._trends: dict[tuple[str, Tags], list[float]] = {}
 
     def count(self, name: str, tags: Tags, amount: float = 1) -> None:
         key = (name, tags)
         self._counters[key] = self._counters.get(key, 0) + amount
 
     def trend(self, name: str, tags: Tags, value: float) -> None:
-        """A rare sample, such as a join time. Per-frame metrics keep the histogram of `histogram()`."""
-        self.histogram(name, tags).record(value)
+        """One sample. What comes per frame keeps the list of `samples` instead."""
+        self.samples(name, tags).append(value)
 
-    def histogram(self, name: str, tags: Tags) -> Histogram:
-        """The histogram of the current interval. Valid until the next flush."""
+    def samples(self, name: str, tags: Tags) -> list[float]:
+        """The samples of the current interval: append to it. Valid until the next flush."""
         key = (name, tags)
         found = self._trends.get(key)
         if found is None:
-            found = self._trends[key] = Histogram()
+            found = self._trends[key] = []
         return found
 
     def flush(self) -> dict[str, Any]:
         """JSON values: counters and trends since the last flush, each [name, role, room, codec, value]."""
         counters = [[n, t.role, t.room, t.codec, value] for (n, t), value in self._counters.items() if value]
-        trends = [[n, t.role, t.room, t.codec, h.to_dict()] for (n, t), h in self._trends.items() if h.count]
+        trends = []
+        for (name, t), values in self._trends.items():
+            if values:
+                histogram = Histogram()
+                histogram.record_all(values)
+                trends.append([name, t.role, t.room, t.codec, histogram.to_dict()])
         self._counters, self._trends = {}, {}
         return {"counters": counters, "trends": trends}
 

@@ -36,7 +36,7 @@ class SubscriptionMeasure:
         self._publisher, self._stream = publisher, stream
         self._counted: dict[str, float] = {}
         self._sampled: dict[int, tuple[int, int]] = {}
-        self.renew_histograms()
+        self.renew_samples()
         self.on_first_frame: Callable[[], None] | None = None
         self.ended = False
 
@@ -57,14 +57,14 @@ class SubscriptionMeasure:
     def video_frame(self, stamp: StampFields | str, completed_us: int, key: bool) -> None:
         if stamp[0] == self._publisher and stamp[1] == self._stream:
             if self.video.frame(stamp[2], completed_us):
-                self._latency.record((completed_us - stamp[4]) / 1000)
+                self._latency.append((completed_us - stamp[4]) / 1000)
         else:
             self._not_ours(stamp)
 
     def audio_frame(self, stamp: StampFields | str, arrival_us: int) -> None:
         if stamp[0] == self._publisher and stamp[1] == self._stream:
             if self.audio.frame(stamp[2], arrival_us):
-                self._sound_latency.record((arrival_us - stamp[4]) / 1000)
+                self._sound_latency.append((arrival_us - stamp[4]) / 1000)
         else:
             self._not_ours(stamp)
 
@@ -108,10 +108,10 @@ class SubscriptionMeasure:
 
     # -- once a second -------------------------------------------------------------------------------------------
 
-    def renew_histograms(self) -> None:
-        """After the recorder's flush: take its new histograms."""
-        self._latency = self._recorder.histogram("frame_latency_ms", self.tags)
-        self._sound_latency = self._recorder.histogram("audio_latency_ms", self.tags)
+    def renew_samples(self) -> None:
+        """After the recorder's flush: take its new lists."""
+        self._latency = self._recorder.samples("frame_latency_ms", self.tags)
+        self._sound_latency = self._recorder.samples("audio_latency_ms", self.tags)
 
     def flush(self, now_us: int) -> None:
         """Give the recorder what has come since the last time."""

@@ -20,9 +20,10 @@ from aiortc.rtcicetransport import RTCIceParameters
 from pylibsrtp import ffi as _ffi
 from pylibsrtp import lib as _srtp
 
+from harness.rtc.inbox import Inbox
+
 RECEIVE_BUFFER_BYTES = 4 << 20
 MAX_DATAGRAM = 2048
-ANCILLARY_BYTES = 64  # room for one kernel timestamp: a struct timespec and its header
 # Linux socket options that Python's socket module does not name.
 _SO_TIMESTAMPNS = 35
 _SO_MEMINFO, _MEMINFO_DROPS, _MEMINFO_SIZE = 55, 8, 36
@@ -36,12 +37,11 @@ class TransportFailed(ConnectionError):
 
 
 class Datagram:
-    """One reusable receive or send buffer that libsrtp works on in place (so nothing is copied per packet)."""
+    """One reusable send buffer that libsrtp works on in place (so nothing is copied per packet)."""
 
     def __init__(self) -> None:
         self.bytes = bytearray(MAX_DATAGRAM)
         self.view = memoryview(self.bytes)
-        self.list = [self.view]
         self.pointer = _ffi.from_buffer("unsigned char[]", self.bytes)
         self.length = _ffi.new("int *")
 
@@ -82,6 +82,7 @@ class SecureTransport:
         self.socket: socket.socket | None = None
         self.send: Callable[[memoryview], int] = lambda data: 0
         self.connected = False
+        self._remote_address = ("", 0)
         self._closed = False
         self._receive_context = None
         self._send_context = None
@@ -154,6 +155,7 @@ class SecureTransport:
         endpoint = pair.protocol.transport
         self.socket = endpoint.get_extra_info("socket")._sock
         asyncio.get_running_loop()._remove_reader(self.socket.fileno())  # type: ignore[attr-defined]
+        self._remote_address = pair.remote_addr
         if _LINUX:
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             # A connected socket spares the kernel a route look-up and Python an address to parse, per packet.
@@ -176,11 +178,11 @@ class SecureTransport:
             queue.put_nowait(item)
         return [item[0] for item in early]
 
-    def hand_back(self, datagram: bytes, address: tuple[str, int]) -> None:
+    def hand_back(self, datagram: bytes) -> None:
         """Give a STUN or DTLS datagram to aioice, which answers it or queues it for aiortc."""
-        if self._protocol is not None and not self._closed:
+        if datagram and self._protocol is not None and not self._closed:
             with contextlib.suppress(AssertionError, KeyError, ValueError):  # hostile STUN must not stop the drain
-                self._protocol.datagram_received(datagram, address)
+                self._protocol.datagram_received(datagram, self._remote_address)
 
     def socket_drops(self) -> int:
         """Datagrams the kernel dropped because this socket's buffer was full (0 where the system cannot tell)."""
@@ -194,19 +196,19 @@ class SecureTransport:
 
     # -- SRTP, in place ------------------------------------------------------------------------------------------
 
-    def unprotect_rtcp(self, datagram: Datagram, length: int) -> int:
+    def unprotect_rtcp(self, inbox: Inbox, slot: int, length: int) -> int:
         """Decrypt RTCP in place. Returns the new length, or -1."""
-        datagram.length[0] = length
-        if _srtp.srtp_unprotect_rtcp(self._receive_context, datagram.pointer, datagram.length):
+        inbox.length[0] = length
+        if _srtp.srtp_unprotect_rtcp(self._receive_context, inbox.pointers[slot], inbox.length):
             return -1
-        return datagram.length[0]
+        return int(inbox.length[0])
 
     def protect_rtcp(self, datagram: Datagram, length: int) -> int:
         """Encrypt RTCP in place. Returns the new length, or -1."""
         datagram.length[0] = length
         if _srtp.srtp_protect_rtcp(self._send_context, datagram.pointer, datagram.length):
             return -1
-        return datagram.length[0]
+        return int(datagram.length[0])
 
     def srtp_receive(self) -> tuple[Callable[..., int], object]:
         """libsrtp's unprotect function and this transport's context, for the drain loop's inner call."""
@@ -232,17 +234,3 @@ class SecureTransport:
 def _enlarge(sock: object) -> None:
     with contextlib.suppress(OSError, AttributeError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # type: ignore[attr-defined]
-
-
-def replay(packets: Sequence[bytes]) -> Callable[..., tuple[int, list[tuple[int, int, bytes]], int, object]]:
-    """Datagrams already read, in the form of a socket's recvmsg_into; BlockingIOError after the last."""
-    left = iter(packets)
-
-    def receive(buffers: list[memoryview], ancillary: int) -> tuple[int, list[tuple[int, int, bytes]], int, object]:
-        packet = next(left, None)
-        if packet is None:
-            raise BlockingIOError
-        buffers[0][: len(packet)] = packet
-        return len(packet), [], 0, None
-
-    return receive

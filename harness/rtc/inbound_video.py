@@ -104,7 +104,10 @@ class InboundVideo(InboundStream):
                 self._h264_packet(frame, buffer, at, end, sequence)
             elif buffer[at] & 0x17 == 0x10:
                 frame.first = sequence
-                frame.key = vp8_payload(memoryview(buffer)[at:end])[2]
+                if buffer[at] == 0x90 and buffer[at + 1] == 0x80 and buffer[at + 2] & 0x80 and end > at + 4:
+                    frame.key = not buffer[at + 4] & 1  # the descriptor most senders write: a 15-bit picture id
+                else:
+                    frame.key = vp8_payload(memoryview(buffer)[at:end])[2]
         except ValueError:
             self.malformed += 1
         if marker:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from harness.rtc.adapter import Datagram
+from harness.rtc.inbox import Inbox
 from harness.rtc.poller import Poller
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ class MediaLoop:
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(rest)
         self.clock_offset_us = clock_offset_us
-        self.incoming = Datagram()
+        self.inbox = Inbox()
         self.outgoing = Datagram()
         self.peers: set[PacketPath] = set()
-        self.on_sent_late: Callable[[int], None] | None = None
+        self.on_sent_late: Callable[[float], None] | None = None
         self._heap: list[tuple[int, int, Source]] = []
         self._removed: set[int] = set()
         self._order = itertools.count()

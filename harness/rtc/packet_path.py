@@ -10,18 +10,18 @@ from collections.abc import Callable
 from aiortc.rate import RemoteBitrateEstimator
 
 from harness.rtc import rtcp
-from harness.rtc.adapter import ANCILLARY_BYTES, SecureTransport, replay
+from harness.rtc.adapter import SecureTransport
 from harness.rtc.inbound import InboundStream
+from harness.rtc.inbox import SLOT_BYTES, SLOTS
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import HeaderExtensions, OutboundStream, write_packet
 from harness.rtc.sections import MID, Section
-from harness.rtc.transport_feedback import FeedbackWriter, read_feedback
+from harness.rtc.transport_feedback import FeedbackWriter, count_feedback
 
-PACKETS_PER_DRAIN = 512  # one socket must not starve the others
+BATCHES_PER_DRAIN = 16  # one socket must not starve the others
 REPORT_INTERVAL_US = 1_000_000
 REPORTS_PER_DATAGRAM = 20  # sender reports and report blocks: the compound must fit one datagram
 _unpack_header = struct.Struct("!BBHLL").unpack_from
-_unpack_timespec = struct.Struct("qq").unpack
 
 # Called with a section and a remote SSRC; returns the stream that takes its packets, or None to ignore them.
 StreamFactory = Callable[[Section, int], InboundStream | None]
@@ -61,7 +61,7 @@ class PacketPath:
         self._send = self.transport.send
         self.media.peers.add(self)
         self.media.poller.add(self.transport.socket, self.drain)
-        self._drain(replay(self.transport.early_packets()))
+        self._take(self.media.inbox.put(self.transport.early_packets()))
 
     def _shut(self) -> None:
         self.media.peers.discard(self)
@@ -72,71 +72,71 @@ class PacketPath:
 
     def drain(self) -> None:
         """Read what the socket holds."""
-        if self.transport.socket is not None:
-            self._drain(self.transport.socket.recvmsg_into)
+        inbox = self.media.inbox
+        for _ in range(BATCHES_PER_DRAIN):
+            sock = self.transport.socket
+            count = 0 if sock is None else inbox.receive(sock)
+            if not count:
+                break
+            self._take(count)
+            if count < SLOTS:
+                break
+        if self.alerts:
+            self._answer_alerts()
 
-    def _drain(self, receive: Callable[..., tuple[int, list[tuple[int, int, bytes]], int, Any]]) -> None:
+    def _take(self, count: int) -> None:
         """The hot path: everything it needs is a local name, and the common packet takes no call but its stream's."""
-        media, inbound = self.media, self.inbound
-        incoming = media.incoming
-        buffers, buffer, pointer, length_box = incoming.list, incoming.bytes, incoming.pointer, incoming.length
+        inbound, inbox = self.inbound, self.media.inbox
+        buffer, pointers, length_box = inbox.bytes, inbox.pointers, inbox.length
+        lengths, times = inbox.lengths, inbox.times
         unprotect, context = self._unprotect, self._receive_context
         sequence_id, arrivals, estimating = self._sequence_id, self._feedback.arrivals, self._estimator is not None
-        to_run_clock = media.from_unix_us
+        to_run_clock = self.media.from_unix_us
         received = 0
-        for _ in range(PACKETS_PER_DRAIN):
-            try:
-                length, ancillary, _, address = receive(buffers, ANCILLARY_BYTES)
-            except BlockingIOError:
-                break
-            except OSError:  # an ICMP error of an earlier send; the next call reads on
-                continue
-            first, second, sequence, timestamp, ssrc = _unpack_header(buffer)
+        for slot in range(count):
+            start, length = slot * SLOT_BYTES, lengths[slot]
+            first, second, sequence, timestamp, ssrc = _unpack_header(buffer, start)
             if length < 12 or not 127 < first < 192:
-                self.transport.hand_back(bytes(buffer[:length]), address)
-                if self.transport.socket is None:
-                    return
+                self.transport.hand_back(bytes(buffer[start : start + length]))
                 continue
-            if ancillary:
-                seconds, nanoseconds = _unpack_timespec(ancillary[0][2])
-                arrival_us = seconds * 1_000_000 + nanoseconds // 1000 + to_run_clock
-            else:
-                arrival_us = media.now_us()
+            arrival_us = times[slot] + to_run_clock
             if 191 < second < 224:
-                self._on_rtcp(length, arrival_us)
+                self._on_rtcp(slot, length, arrival_us)
                 continue
-            stream = inbound.get(ssrc) or self._claim(ssrc, length)
+            stream = inbound.get(ssrc) or self._claim(ssrc, start, length)
             if stream is None:
                 continue
             decrypt = stream.decrypt
             if decrypt:
                 length_box[0] = length
-                if unprotect(context, pointer, length_box):
+                if unprotect(context, pointers[slot], length_box):
                     self.packets_rejected += 1
                     continue
                 length = length_box[0]
-            at = 12 + 4 * (first & 15)
+            stop = start + length
+            at = start + 12 + 4 * (first & 15)
             if first & 0x10:
                 end = at + 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3])
-                if end > length:
+                if end > stop:
                     self.packets_rejected += 1
                     continue
                 if sequence_id and buffer[at + 4] >> 4 == sequence_id and end > at + 4:
                     arrivals.append((buffer[at + 5] << 8 | buffer[at + 6], arrival_us))
                 elif sequence_id or estimating:
-                    self._read_extensions(at + 4, end, length, ssrc, arrival_us)
+                    self._read_extensions(at + 4, end, stop, ssrc, arrival_us)
                 at = end
             if first & 0x20 and decrypt:
-                length -= min(buffer[length - 1], length - at)
+                stop -= min(buffer[stop - 1], stop - at)
+            if at > stop:
+                self.packets_rejected += 1
+                continue
             received += 1
-            stream.on_rtp(buffer, length, second & 0x80, sequence, timestamp, at, arrival_us)
+            stream.on_rtp(buffer, stop, second & 0x80, sequence, timestamp, at, arrival_us)
         self.packets_received += received
-        if self.alerts:
-            self._answer_alerts()
 
-    def _read_extensions(self, at: int, end: int, length: int, ssrc: int, arrival_us: int) -> None:
+    def _read_extensions(self, at: int, end: int, stop: int, ssrc: int, arrival_us: int) -> None:
         """RFC 8285 one-byte elements: the transport sequence number, or the send time where REMB is in use."""
-        buffer = self.media.incoming.bytes
+        buffer = self.media.inbox.bytes
         wanted = self._sequence_id
         while at < end:
             head = buffer[at]
@@ -149,20 +149,20 @@ class PacketPath:
                 return
             if self._estimator is not None and head >> 4 == self._send_time_id and at + 3 < end:
                 send_time = int.from_bytes(buffer[at + 1 : at + 4], "big")
-                estimate = self._estimator.add(arrival_us // 1000, send_time, length - end, ssrc)
+                estimate = self._estimator.add(arrival_us // 1000, send_time, stop - end, ssrc)
                 if estimate is not None:
                     self.send_rtcp(rtcp.remb(self._ssrc, *estimate))
                 return
             at += 2 + (head & 15)
 
-    def _claim(self, ssrc: int, length: int) -> InboundStream | None:
+    def _claim(self, ssrc: int, start: int, length: int) -> InboundStream | None:
         """A packet of an SSRC the SDP did not name: place it by its MID extension, else by its payload type."""
         if ssrc in self._ignored or len(self._ignored) > 1024:
             return None
-        buffer = self.media.incoming.bytes
-        payload_type = buffer[1] & 0x7F
+        buffer = self.media.inbox.bytes
+        payload_type = buffer[start + 1] & 0x7F
         receiving = [section for section in self.sections if section.direction == "recvonly"]
-        mid = self._mid_of(length)
+        mid = self._mid_of(start, length)
         if mid is not None:
             matching = [section for section in receiving if section.mid == mid]
         else:
@@ -176,13 +176,13 @@ class PacketPath:
         self.inbound[ssrc] = stream
         return stream
 
-    def _mid_of(self, length: int) -> str | None:
-        buffer = self.media.incoming.bytes
+    def _mid_of(self, start: int, length: int) -> str | None:
+        buffer = self.media.inbox.bytes
         wanted = next((s.extensions[MID] for s in self.sections if MID in s.extensions), 0)
-        at = 12 + 4 * (buffer[0] & 15)
-        if not wanted or not buffer[0] & 0x10 or at + 4 > length:
+        at, stop = start + 12 + 4 * (buffer[start] & 15), start + length
+        if not wanted or not buffer[start] & 0x10 or at + 4 > stop:
             return None
-        end = min(length, at + 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3]))
+        end = min(stop, at + 4 + 4 * (buffer[at + 2] << 8 | buffer[at + 3]))
         at += 4
         while at < end:
             size = 0 if not buffer[at] else 1 + (buffer[at] & 15)
@@ -234,13 +234,14 @@ class PacketPath:
 
     # -- RTCP ----------------------------------------------------------------------------------------------------
 
-    def _on_rtcp(self, length: int, arrival_us: int) -> None:
-        length = self.transport.unprotect_rtcp(self.media.incoming, length)
+    def _on_rtcp(self, slot: int, length: int, arrival_us: int) -> None:
+        inbox = self.media.inbox
+        length = self.transport.unprotect_rtcp(inbox, slot, length)
         if length < 0:
             self.packets_rejected += 1
             return
         try:
-            for packet in rtcp.parse(bytes(self.media.incoming.bytes[:length])):
+            for packet in rtcp.parse(bytes(inbox.bytes[slot * SLOT_BYTES : slot * SLOT_BYTES + length])):
                 self._on_rtcp_packet(packet, arrival_us)
         except (ValueError, struct.error):
             self.packets_rejected += 1
@@ -264,10 +265,10 @@ class PacketPath:
             if packet.format == rtcp.NACK and packet.media_ssrc in self.outbound:
                 self.outbound[packet.media_ssrc].on_nack(rtcp.lost_sequences(packet.information))
             elif packet.format == rtcp.TRANSPORT_WIDE:
-                _, arrivals = read_feedback(packet.information)
+                told, lost = count_feedback(packet.information)
                 self.feedback_packets += 1
-                self.transport_reported += len(arrivals)
-                self.transport_lost += arrivals.count(None)
+                self.transport_reported += told
+                self.transport_lost += lost
         elif packet.format == rtcp.PLI and packet.media_ssrc in self.outbound:
             self.outbound[packet.media_ssrc].on_key_frame_request(fir=False)
         elif packet.format == rtcp.FIR:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 
 from harness.rtc import rtcp
 
@@ -31,6 +32,10 @@ class FeedbackWriter:
             return None
         arrivals, self.arrivals = self.arrivals, []
         base = self._next if self._next is not None else arrivals[0][0]
+        information = self._orderly(base, arrivals)
+        if information is not None:
+            self._next = (base + len(arrivals)) & 0xFFFF
+            return rtcp.feedback(rtcp.TRANSPORT_FEEDBACK, rtcp.TRANSPORT_WIDE, sender_ssrc, media_ssrc, information)
         received: dict[int, int] = {}
         for sequence, at in arrivals:
             offset = (sequence - base) & 0xFFFF
@@ -46,24 +51,39 @@ class FeedbackWriter:
     def _information(self, base: int, count: int, received: dict[int, int]) -> bytes:
         first_at = min(at for offset, at in received.items() if offset < count)
         reference = first_at // REFERENCE_US
-        clock = reference * REFERENCE_US
+        ticks = reference * (REFERENCE_US // DELTA_US)
         statuses, deltas = [], []
         for offset in range(count):
             at = received.get(offset)
             if at is None:
                 statuses.append(_NOT_RECEIVED)
                 continue
-            delta = (at - clock) // DELTA_US
-            clock += delta * DELTA_US
+            delta = at // DELTA_US - ticks
+            ticks += delta
             if 0 <= delta <= 255:
                 statuses.append(_SMALL)
                 deltas.append(struct.pack("!B", delta))
             else:
                 statuses.append(_LARGE)
                 deltas.append(struct.pack("!h", max(-32768, min(32767, delta))))
+        return self._packed(base, count, reference, _chunks(statuses) + b"".join(deltas))
+
+    def _orderly(self, base: int, arrivals: list[tuple[int, int]]) -> bytes | None:
+        """The common case, all packets there and in order with small deltas, without a look at each; else None."""
+        count = len(arrivals)
+        if count > _MAX_STATUSES or [sequence for sequence, _ in arrivals] != [*range(base, base + count)]:
+            return None
+        ticks = [at // DELTA_US for _, at in arrivals]
+        reference = ticks[0] // (REFERENCE_US // DELTA_US)
+        deltas = [after - before for before, after in pairwise([reference * (REFERENCE_US // DELTA_US), *ticks])]
+        if min(deltas) < 0 or max(deltas) > 255:
+            return None
+        return self._packed(base, count, reference, struct.pack("!H", _SMALL << 13 | count) + bytes(deltas))
+
+    def _packed(self, base: int, count: int, reference: int, rest: bytes) -> bytes:
         head = struct.pack("!HHI", base, count, (reference & 0xFFFFFF) << 8 | self._count & 0xFF)
         self._count += 1
-        body = head + _chunks(statuses) + b"".join(deltas)
+        body = head + rest
         return body + b"\0" * (-len(body) % 4)
 
 
@@ -120,3 +140,32 @@ def read_feedback(information: bytes) -> tuple[int, list[int | None]]:
     except (struct.error, IndexError):
         raise ValueError("truncated transport feedback") from None
     return base, arrivals
+
+
+def count_feedback(information: bytes) -> tuple[int, int]:
+    """How many packets a feedback tells of, and how many of them did not arrive; what a sender counts.
+
+    Raises ValueError when the feedback is malformed.
+    """
+    try:
+        _, count, _ = struct.unpack_from("!HHI", information)
+        at, seen, lost = 8, 0, 0
+        while seen < count:
+            (word,) = struct.unpack_from("!H", information, at)
+            at += 2
+            if word < 0x8000:
+                run = min(word & 0x1FFF, count - seen)
+                if not run:
+                    raise ValueError("run of no packets in transport feedback")
+                lost += run if word >> 13 & 3 in (_NOT_RECEIVED, 3) else 0
+                seen += run
+            else:
+                bits, number = (1, 14) if word < 0xC000 else (2, 7)
+                number = min(number, count - seen)
+                for place in range(number):
+                    status = word >> ((13 if bits == 1 else 12) - bits * place) & (1 if bits == 1 else 3)
+                    lost += status in (_NOT_RECEIVED, 3)
+                seen += number
+    except struct.error:
+        raise ValueError("truncated transport feedback") from None
+    return count, lost

@@ -26,6 +26,13 @@ GARBAGE_THRESHOLD = 50_000  # allocations between looks for cyclic garbage; Pyth
 ServiceFactory = Callable[[MediaLoop], Service]
 
 
+def calm_garbage_collector() -> None:
+    """Clips and plan live as long as the process, and packets leave no cycles: looking for garbage among them again
+    and again costs CPU and stops the loop for milliseconds."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 20, 100)
+
+
 @dataclass(frozen=True)
 class Step:
     """One entry for Locust's statistics. error: None when it succeeded."""
@@ -52,7 +59,7 @@ class Generator:
         self.service = make_service(self.media)
         self.recorder = Recorder()
         self.health = GeneratorHealth(self._socket_drops)
-        self.media.on_sent_late = self.health.sent_late
+        self.media.on_sent_late = self.health.sent_late_us.append
         self.trace = TraceWriter(clock, trace_sink)
         self.steps: deque[Step] = deque()
         self.participants: set[CallParticipant] = set()
@@ -61,10 +68,7 @@ class Generator:
         self._by_stream = {p.stream_id: p for p in plan.participants if p.stream_id is not None}
         self._drops_of_closed = 0
         self._drops_seen: dict[int, int] = {}
-        # Clips and plan live as long as the process, and packets leave no cycles: looking at them again and again
-        # for garbage would cost more CPU than the receivers do.
-        gc.freeze()
-        gc.set_threshold(GARBAGE_THRESHOLD, 20, 100)
+        calm_garbage_collector()
 
     # -- for participants ----------------------------------------------------------------------------------------
 
@@ -113,7 +117,7 @@ class Generator:
         measured = self.recorder.flush()
         for participant in self.participants:
             for subscription in participant.subscriptions.values():
-                subscription.measure.renew_histograms()
+                subscription.measure.renew_samples()
         return {
             "t": (now - self._started_us) / 1_000_000,
             "users": sum(participant.inside for participant in self.participants),

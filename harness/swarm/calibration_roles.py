@@ -1,0 +1,197 @@
+"""The processes of a calibration: senders, receivers, and stock aiortc, each told by lines on standard input.
+
+Every role answers each JSON line with one JSON line. Roles measure their own CPU, so that what one side costs is not
+blurred by the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from harness.measure.health import GeneratorHealth
+from harness.measure.histogram import Histogram
+from harness.measure.recorder import Recorder, Tags
+from harness.measure.subscription import SubscriptionMeasure
+from harness.rtc.clip_source import AudioSource, VideoSource
+from harness.rtc.inbound import InboundAudio, InboundStream
+from harness.rtc.inbound_video import InboundVideo
+from harness.rtc.media_loop import MediaLoop
+from harness.rtc.peer import Peer
+from harness.rtc.sections import OPUS, VP8, Section
+from harness.swarm.generator import GENERATOR_REST, calm_garbage_collector
+from synthetic_media.clip import load_audio, load_video
+from synthetic_media.spec import AudioSpec, VideoSpec
+
+LOOPBACK = ["127.0.0.1"]
+VIDEO = VideoSpec(640, 360, 30, 500_000, "vp8")
+AUDIO = AudioSpec(24_000)
+CLIPS = 8
+
+
+async def _measure(seconds: float) -> dict[str, float]:
+    """CPU of this process over a stretch of time."""
+    cpu, wall = time.process_time(), time.monotonic()
+    await asyncio.sleep(seconds)
+    return {"cpu": time.process_time() - cpu, "wall": time.monotonic() - wall}
+
+
+class Sender:
+    """Peers that send bundles of audio and video streams."""
+
+    def __init__(self) -> None:
+        self.media = MediaLoop(rest=GENERATOR_REST)
+        self._video = [load_video(VIDEO, seed) for seed in range(CLIPS)]
+        self._audio = [load_audio(AUDIO, seed) for seed in range(CLIPS)]
+        self._peers: list[tuple[Peer, list[Section]]] = []
+        self._streams = 0
+        calm_garbage_collector()
+
+    async def offer(self, order: dict[str, Any]) -> dict[str, Any]:
+        peer = Peer(self.media, offers=True, addresses=LOOPBACK)
+        sections = []
+        for number in range(order["streams"]):
+            name = f"s{number}"
+            sections.append(peer.add_section("video", VP8, f"{name} {name}-video"))
+            sections.append(peer.add_section("audio", OPUS, f"{name} {name}-audio"))
+        self._peers.append((peer, sections))
+        return {"sdp": await peer.create_offer()}
+
+    async def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        peer, sections = self._peers[-1]
+        await peer.accept_answer(order["sdp"])
+        if not await peer.wait_connected(15):
+            raise RuntimeError(f"no connection: {peer.failure}")
+        for section in sections:
+            stream = peer.open_outbound(section)
+            number = self._streams // 2
+            self._streams += 1
+            identity = {"publisher": number, "stamp_stream": number, "start": number}
+            source: VideoSource | AudioSource
+            if section.kind == "video":
+                source = VideoSource(self._video[number % CLIPS], stream, **identity)
+            else:
+                source = AudioSource(self._audio[number % CLIPS], stream, **identity)
+            self.media.add_source(source, self.media.now_us() + number * 7919 % 33_000)
+        return {}
+
+    async def measure(self, order: dict[str, Any]) -> dict[str, Any]:
+        late_us: list[float] = []
+        self.media.on_sent_late = late_us.append
+        found: dict[str, Any] = await _measure(order["seconds"])
+        late = Histogram()
+        late.record_all(late_us)
+        return {**found, "streams": self._streams // 2, "pacing_p99_ms": late.percentile(99) / 1000}
+
+
+class Receiver:
+    """Peers that receive and account for everything at one depth, feedback included."""
+
+    def __init__(self, depth: str) -> None:
+        self.media = MediaLoop(rest=GENERATOR_REST)
+        self._depth = depth
+        self._recorder = Recorder()
+        self._measures: list[SubscriptionMeasure] = []
+        self._peers: list[Peer] = []
+        calm_garbage_collector()
+
+    async def offer(self, order: dict[str, Any]) -> dict[str, Any]:
+        first = len(self._measures)
+        by_stream: dict[str, SubscriptionMeasure] = {}
+
+        def new_stream(section: Section, ssrc: int) -> InboundStream:
+            name = (section.msid or "").split()[0]
+            measure = by_stream.get(name)
+            if measure is None:
+                number = first + len(by_stream)
+                measure = by_stream[name] = SubscriptionMeasure(
+                    self._recorder, Tags("viewer", "room", "vp8"), publisher=number, stream=number, depth=self._depth
+                )
+                self._measures.append(measure)
+            stream: InboundStream
+            if section.kind == "video":
+                stream = InboundVideo(ssrc, measure, peer.alerts, codec="vp8", depth=self._depth)
+            else:
+                stream = InboundAudio(ssrc, measure, peer.alerts, depth=self._depth)
+            measure.attach(stream)
+            return stream
+
+        peer = Peer(self.media, offers=False, addresses=LOOPBACK, new_stream=new_stream)
+        self._peers.append(peer)
+        return {"sdp": await peer.answer(order["sdp"])}
+
+    async def measure(self, order: dict[str, Any]) -> dict[str, Any]:
+        health = GeneratorHealth(lambda: sum(peer.transport.socket_drops() for peer in self._peers))
+        before = [measure.totals() for measure in self._measures]
+        found: dict[str, Any] = await _measure(order["seconds"])
+        after = [measure.totals() for measure in self._measures]
+        state = health.flush()
+        health.close()
+        total = {name: sum(a[name] - b[name] for a, b in zip(after, before, strict=True)) for name in after[0]}
+        return {
+            **found,
+            "subscriptions": len(self._measures),
+            "frames": total["framesReceived"],
+            "frames_lost": total["framesLost"],
+            "wrong": total["wrong_stamps"] + total["absent_stamps"] + total["damaged_stamps"],
+            "packets": total["packetsReceived"],
+            "lag_p99_ms": Histogram.from_dict(state["loop_lag_ms"]).percentile(99),
+            "drops": state["socket_drops"],
+        }
+
+
+class StockReceiver:
+    """aiortc's own peer connection, decoded frames consumed: what a harness built on it pays."""
+
+    def __init__(self) -> None:
+        from aiortc import RTCPeerConnection
+        from aiortc.rtcconfiguration import RTCBundlePolicy, RTCConfiguration
+
+        self._make = lambda: RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._connections: list[Any] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._frames = 0
+        self._streams = 0
+
+    async def offer(self, order: dict[str, Any]) -> dict[str, Any]:
+        from aiortc import RTCSessionDescription
+
+        connection = self._make()
+        self._connections.append(connection)
+        connection.on("track", lambda track: self._tasks.append(asyncio.ensure_future(self._consume(track))))
+        await connection.setRemoteDescription(RTCSessionDescription(order["sdp"], "offer"))
+        await connection.setLocalDescription(await connection.createAnswer())
+        self._streams += order["streams"]
+        return {"sdp": connection.localDescription.sdp}
+
+    async def _consume(self, track: Any) -> None:
+        while True:
+            await track.recv()
+            self._frames += track.kind == "video"
+
+    async def measure(self, order: dict[str, Any]) -> dict[str, Any]:
+        before = self._frames
+        found: dict[str, Any] = await _measure(order["seconds"])
+        return {**found, "subscriptions": self._streams, "frames": self._frames - before}
+
+
+async def _serve(role: Any) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=8 << 20)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    print(json.dumps({"ready": True}), flush=True)
+    while line := await reader.readline():
+        order = json.loads(line)
+        print(json.dumps(await getattr(role, order["do"])(order)), flush=True)
+
+
+async def _main(name: str) -> None:
+    roles = {"sender": Sender, "stock": StockReceiver}
+    await _serve(Receiver(name) if name in ("packets", "frames") else roles[name]())
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1]))
