@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from harness.commands.calibrate import calibrate
 from harness.commands.report import report
 from harness.commands.run import run
 from harness.commands.scenario import scenario
@@ -43,5 +44,5 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 
-for command in (run, serve, scenario, report):
+for command in (run, serve, scenario, report, calibrate):
     main.add_command(command)

@@ -114,7 +114,8 @@ def receive_cost(depth: str, peers: int) -> tuple[Cost, Cost]:
         "loop_lag_p99_ms": received["lag_p99_ms"],
         "socket_drops": received["drops"],
     }
-    receiving = Cost(f"receive, {depth}", "subscription", _per(received, "subscriptions"), received["subscriptions"], notes)
+    subscriptions = received["subscriptions"]
+    receiving = Cost(f"receive, {depth}", "subscription", _per(received, "subscriptions"), subscriptions, notes)
     pacing = {"pacing_p99_ms": sent["pacing_p99_ms"]}
     return receiving, Cost("send", "publisher", _per(sent, "streams"), sent["streams"], pacing)
 
@@ -123,23 +124,62 @@ def stock_cost() -> Cost:
     _, received = measure_pair("stock", STOCK_PEERS)
     rate = received["frames"] / received["wall"] / received["subscriptions"]
     cost = _per(received, "subscriptions")
-    return Cost("receive and decode, stock aiortc", "subscription", cost, received["subscriptions"], {"frames_per_second": rate})
+    notes = {"frames_per_second": rate}
+    return Cost("receive and decode, stock aiortc", "subscription", cost, received["subscriptions"], notes)
 
 
-def forward_cost(publishers: int, watchers: int, run: Callable[[str, str, int, int, float], dict[str, Any]]) -> Cost:
-    """The embedded service with `publishers` streams to `watchers` users, its CPU read from outside."""
+@contextlib.contextmanager
+def _room(**order: Any) -> Iterator[tuple[Role, EmbeddedService]]:
+    """The embedded service, and users in it."""
     with tempfile.TemporaryDirectory() as folder:
         service = EmbeddedService(Path(folder) / "service.log")
         service.start()
         try:
-            found = run(service.url, service.secret, publishers, watchers, service.pid or 0)
+            with _roles("room") as (users,):
+                users.ask({"do": "join", "url": service.url, "secret": service.secret, **order})
+                users.ask({"do": "measure", "seconds": order["ramp"] + WARM_UP})
+                yield users, service
+                users.ask({"do": "leave"})
         finally:
             service.stop()
-    forwarded = publishers * watchers
-    notes = {"frames_lost": found["frames_lost"], "playing": found["playing"]}
-    return Cost("forward", "forwarded subscription", found["cpu"] * 1000 / found["wall"] / forwarded, forwarded, notes)
 
 
-def cpu_of(pid: int) -> float:
+def _room_measured(users: Role, service: EmbeddedService) -> dict[str, Any]:
+    before = _cpu_of(service.pid)
+    found = users.ask({"do": "measure", "seconds": WINDOW})
+    found["service_cpu"] = _cpu_of(service.pid) - before
+    return found
+
+
+def forward_cost(speakers: int = 8, viewers: int = 20) -> Cost:
+    """One room of speakers and viewers; the service's CPU is read from outside, its receiving included."""
+    order = {"rooms": 1, "speakers": speakers, "viewers": viewers, "play": "none", "depth": "packets", "ramp": 3}
+    with _room(**order) as (users, service):
+        found = _room_measured(users, service)
+    playing = int(found["playing"])
+    notes = {"packets_lost": found["packets_lost"]}
+    cost = found["service_cpu"] * 1000 / found["wall"] / playing
+    return Cost("forward, embedded service", "forwarded subscription", cost, playing, notes)
+
+
+def room_cost(rooms: int = 5, members: int = 4) -> Cost:
+    """Whole simulated users in rooms where everybody plays everybody, every subscription at depth frames."""
+    order = {"rooms": rooms, "speakers": members, "viewers": 0, "play": "all", "depth": "frames", "ramp": 4}
+    with _room(**order) as (users, service):
+        found = _room_measured(users, service)
+    count = int(found["users"])
+    notes = {
+        "playing": found["playing"],
+        "frames_lost": found["frames_lost"],
+        "loop_lag_p99_ms": found["lag_p99_ms"],
+        "frame_latency_p99_ms": found["latency_p99_ms"],
+        "saturated": float(bool(found["limits"])),
+        "service_cpu_ms_per_user": found["service_cpu"] * 1000 / found["wall"] / count,
+    }
+    cost = found["cpu"] * 1000 / found["wall"] / count
+    return Cost(f"user in a room of {members}, all at depth frames", "user", cost, count, notes)
+
+
+def _cpu_of(pid: int | None) -> float:
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)

@@ -22,7 +22,14 @@ from harness.rtc.inbound_video import InboundVideo
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.peer import Peer
 from harness.rtc.sections import OPUS, VP8, Section
-from harness.swarm.generator import GENERATOR_REST, calm_garbage_collector
+from harness.scenario.model import Scenario
+from harness.scenario.plan import build_plan
+from harness.services.reference import ReferenceService
+from harness.services.service import Service
+from harness.swarm.generator import GENERATOR_REST, Generator, calm_garbage_collector
+from harness.swarm.judgement import Measured
+from harness.swarm.preparation import encode_clips
+from harness.trace.clock import RunClock
 from synthetic_media.clip import load_audio, load_video
 from synthetic_media.spec import AudioSpec, VideoSpec
 
@@ -178,6 +185,68 @@ class StockReceiver:
         return {**found, "subscriptions": self._streams, "frames": self._frames - before}
 
 
+class RoomUsers:
+    """A room of speakers and viewers at the embedded service, by the swarm's own generator."""
+
+    def __init__(self) -> None:
+        self._generator: Generator | None = None
+        self._parts: list[asyncio.Task[None]] = []
+
+    async def join(self, order: dict[str, Any]) -> dict[str, Any]:
+        camera = {"size": "640x360", "fps": VIDEO.fps, "bitrate": VIDEO.bitrate, "codec": "vp8"}
+        rooms = {
+            "name": "calibration",
+            "rooms": order["rooms"],
+            "duration": "10m",
+            "arrival": {"ramp": f"{order['ramp']}s"},
+            "observe": order["depth"],
+            "roles": {
+                "speaker": {"count": order["speakers"], "camera": camera, "microphone": True, "play": order["play"]},
+            },
+        }
+        if order["viewers"]:
+            rooms["roles"]["viewer"] = {"count": order["viewers"], "play": "all"}
+        plan = build_plan(Scenario.model_validate(rooms))
+        encode_clips(plan, lambda what, done, total: None)
+        clock = RunClock()
+
+        def make_service(media: MediaLoop) -> Service:
+            return ReferenceService(order["url"], order["secret"], media, LOOPBACK)
+
+        self._generator = Generator(plan, clock, clock.now_us(), make_service, lambda line: None)
+        run = self._generator.run_participant
+        self._parts = [asyncio.create_task(run(participant)) for participant in plan.participants]
+        return {"users": len(plan.participants)}
+
+    async def measure(self, order: dict[str, Any]) -> dict[str, Any]:
+        assert self._generator is not None
+        self._generator.collect()
+        found: dict[str, Any] = await _measure(order["seconds"])
+        measured = Measured(self._generator.plan)
+        measured.add(self._generator.collect())
+        gauges = {"users": 0, "playing": 0}
+        for participant in self._generator.participants:
+            gauges["users"] += participant.inside
+            gauges["playing"] += sum(s.measure.first_frame_us is not None for s in participant.subscriptions.values())
+        return {
+            **found,
+            **gauges,
+            "frames_lost": measured.totals.counter(["framesLost"], {}),
+            "packets_lost": measured.totals.counter(["packetsLost"], {}),
+            "lag_p99_ms": measured.health.lag.percentile(99),
+            "latency_p99_ms": measured.totals.trend("frame_latency_ms", {}).percentile(99),
+            "limits": measured.health.reasons(),
+        }
+
+    async def leave(self, order: dict[str, Any]) -> dict[str, Any]:
+        assert self._generator is not None
+        for part in self._parts:
+            part.cancel()
+        await asyncio.gather(*self._parts, return_exceptions=True)
+        await self._generator.close()
+        return {}
+
+
 async def _serve(role: Any) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=8 << 20)
@@ -189,7 +258,7 @@ async def _serve(role: Any) -> None:
 
 
 async def _main(name: str) -> None:
-    roles = {"sender": Sender, "stock": StockReceiver}
+    roles = {"sender": Sender, "stock": StockReceiver, "room": RoomUsers}
     await _serve(Receiver(name) if name in ("packets", "frames") else roles[name]())
 
 
