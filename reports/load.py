@@ -11,11 +11,15 @@ from harness.trace.reader import TraceError, read_header, read_records
 from harness.trace.run_folder import RunFolder, complete_lines
 
 
+# The callbacks a report looks at; a large room's roster alone is a million records.
+CALLBACKS = ("room.state", "pub.state", "play.state")
+
+
 @dataclass
 class RunData:
     """intervals: one per process and second, by time. probes: the trace's observations, by name.
 
-    started: the run clock's second at which the plan's time 0 was.
+    started: the run clock's second at which the plan's time 0 was. failures: calls that returned an error.
     """
 
     folder: RunFolder
@@ -26,6 +30,7 @@ class RunData:
     started: float = 0.0
     lost_workers: int = 0
     probes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    failures: list[dict[str, Any]] = field(default_factory=list)
     records: int = 0
     trace_error: str | None = None
 
@@ -53,7 +58,10 @@ def _read_trace(data: RunData) -> None:
         data.started = float(read_header(data.folder.trace).get("started", 0.0))
         for _, record in read_records(data.folder.trace):
             data.records += 1
-            if record.get("kind") in ("probe", "cb"):
+            kind = record.get("kind")
+            if kind == "probe" or (kind == "cb" and record["name"] in CALLBACKS):
                 data.probes.setdefault(record["name"], []).append(record)
-    except (TraceError, KeyError, ValueError) as error:
+            elif kind == "ret" and record["args"].get("result") == "fail":
+                data.failures.append(record)
+    except (TraceError, KeyError, ValueError, TypeError, AttributeError) as error:
         data.trace_error = str(error)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from harness.scenario.errors import ScenarioError
+from harness.scenario.errors import ImpossibleError, ScenarioError
+from harness.scenario.model import LONGEST_RUN
 from harness.scenario.quantity import parse_duration
 from harness.swarm.preparation import Request, prepare
 from harness.swarm.supervisor import join_swarm, run_swarm
@@ -78,8 +79,8 @@ def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return parse_duration(text)
-    except ValueError as error:
+        return parse_duration(text, 1, LONGEST_RUN)
+    except ImpossibleError as error:
         raise ScenarioError(f"--run-time: {error}") from None
 
 

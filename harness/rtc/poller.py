@@ -12,8 +12,10 @@ import asyncio
 import contextlib
 import selectors
 import socket
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 
 class Poller:
@@ -24,7 +26,7 @@ class Poller:
 
     def __init__(self, rest: float) -> None:
         self._rest = rest
-        self._selector = selectors.DefaultSelector()
+        self._selector = system_selector()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._selector.fileno(), self._wake)  # type: ignore[attr-defined]
         self._resting: asyncio.TimerHandle | None = None
@@ -61,3 +63,63 @@ class Poller:
         else:
             self._loop.remove_reader(self._selector.fileno())  # type: ignore[attr-defined]
         self._selector.close()
+
+
+def system_selector() -> Any:
+    """A selector of the system's own, also where gevent (under plain `locust -f`) has put its own in their place."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("select"):
+        return selectors.DefaultSelector()
+    try:
+        poll = monkey.get_original("select", "epoll")()
+    except AttributeError:
+        return selectors.DefaultSelector()
+    return _Epoll(poll)
+
+
+class _Epoll(selectors._BaseSelectorImpl):  # type: ignore[name-defined,misc]
+    """What selectors.EpollSelector is, for an epoll object that had to be asked for."""
+
+    def __init__(self, poll: Any) -> None:
+        super().__init__()
+        self._poll = poll
+
+    def fileno(self) -> int:
+        return int(self._poll.fileno())
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key: selectors.SelectorKey = super().register(fileobj, events, data)
+        self._poll.register(key.fd, _to_epoll(events))
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        key: selectors.SelectorKey = super().unregister(fileobj)
+        with contextlib.suppress(OSError):  # the descriptor may be closed already
+            self._poll.unregister(key.fd)
+        return key
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        wait = -1.0 if timeout is None else max(0.0, timeout)
+        ready = []
+        try:
+            found = self._poll.poll(wait, max(1, len(self._fd_to_key)))
+        except InterruptedError:
+            return ready
+        for descriptor, event in found:
+            key = self._fd_to_key.get(descriptor)
+            if key is not None:
+                events = selectors.EVENT_WRITE if event & ~_EPOLLIN else 0
+                events |= selectors.EVENT_READ if event & ~_EPOLLOUT else 0
+                ready.append((key, events & key.events))
+        return ready
+
+    def close(self) -> None:
+        self._poll.close()
+        super().close()
+
+
+_EPOLLIN, _EPOLLOUT = 1, 4
+
+
+def _to_epoll(events: int) -> int:
+    return (_EPOLLIN if events & selectors.EVENT_READ else 0) | (_EPOLLOUT if events & selectors.EVENT_WRITE else 0)

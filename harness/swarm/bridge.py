@@ -7,13 +7,14 @@ blocking its hub; killing the greenlet cancels the task.
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import gevent
 from gevent.event import AsyncResult
 from gevent.monkey import get_original
+
+from harness.rtc.poller import system_selector
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ class Bridge:
         ready.close()
 
     def _run(self, ready: Any) -> None:
-        self.loop = asyncio.SelectorEventLoop(_native_selector())
+        self.loop = asyncio.SelectorEventLoop(system_selector())
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(ready.send)
         self.loop.run_forever()
@@ -71,17 +72,3 @@ class Bridge:
         except BaseException:
             self.loop.call_soon_threadsafe(lambda: tasks and tasks[0].cancel())
             raise
-
-
-def _native_selector() -> selectors.BaseSelector:
-    """A selector of the system's own, even where gevent has replaced them."""
-    try:
-        epoll = get_original("select", "epoll")
-    except AttributeError:
-        return selectors.DefaultSelector()
-    if not hasattr(selectors, "EpollSelector"):
-        return selectors.DefaultSelector()
-    selector = selectors.EpollSelector.__new__(selectors.EpollSelector)
-    selectors._BaseSelectorImpl.__init__(selector)  # type: ignore[attr-defined]
-    selector._selector = epoll()  # type: ignore[attr-defined]
-    return selector

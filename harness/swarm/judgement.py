@@ -86,6 +86,8 @@ class Measured:
             numerator = totals.counter([over], tags)
             denominator = self._due(metric.name, tags) if under is None else totals.counter([under], tags)
             share = numerator / denominator if denominator else math.nan
+            if under is None and self._until() is not None:
+                share = min(1.0, share)  # cut short, the plan expects less than may already have come about
             return MetricSeries("rate", math.ceil(denominator), share)
         return MetricSeries(metric.kind, self._basis(metric.name, tags), totals.counter([metric.name], tags))
 

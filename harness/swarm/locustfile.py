@@ -5,6 +5,8 @@
 `harness run` uses it as well, with the run already prepared.
 """
 
+import logging
+
 # Imported before anything of Locust patches the process: these look up system libraries when they are imported.
 import aioice  # noqa: F401
 import aiortc  # noqa: F401
@@ -31,6 +33,7 @@ def _options(parser) -> None:  # type: ignore[no-untyped-def]
 @events.init.add_listener
 def _init(environment: Environment, runner, **kwargs) -> None:  # type: ignore[no-untyped-def]
     end_with_parent()
+    logging.getLogger("aioice").setLevel(logging.WARNING)  # it tells of every connectivity check at INFO
     if isinstance(runner, WorkerRunner):
         station = Station(environment, RemoteDesk(runner))
         environment.harness_station = lambda: station  # type: ignore[attr-defined]
@@ -49,6 +52,7 @@ def _init(environment: Environment, runner, **kwargs) -> None:  # type: ignore[n
         events.test_start.add_listener(master.test_start)
         events.test_stop.add_listener(master.test_stop)
         events.worker_report.add_listener(master.worker_report)
+        events.quitting.add_listener(master.quitting)
 
 
 class CallUser(User):

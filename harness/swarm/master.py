@@ -24,6 +24,7 @@ from harness.swarm.station import Station
 from harness.trace.run_folder import RunFolder, RunFolderError
 
 INTERVAL_SECONDS = 1.0
+LAST_REPORT_SECONDS = 1.5  # workers report once a second
 LINGER_SECONDS = 60.0  # how long after its planned end a run may go on before it is ended
 
 
@@ -38,6 +39,12 @@ class Master:
         self.station: Station | None = None
         self._watching: gevent.Greenlet | None = None
         self._supervised = RUN_VARIABLE in os.environ
+        # Locust would stop the users when its run time is over, counted from before the run is prepared. A plan ends
+        # by itself, so --run-time is taken as the plan's length instead.
+        options = environment.parsed_options
+        self._run_time: float | None = getattr(options, "run_time", None) or None
+        if options is not None:
+            options.run_time = None
 
     # -- Locust's events -----------------------------------------------------------------------------------------
 
@@ -72,7 +79,7 @@ class Master:
                 url=options.service_url or None,
                 seed=options.seed,
                 users=self._runner.target_user_count or None,
-                duration=options.run_time or None,
+                duration=self._run_time,
                 processes=max(1, getattr(self._runner, "worker_count", 1)),
             )
         )
@@ -117,7 +124,7 @@ class Master:
             run.add_interval("local", interval)
 
     def test_stop(self, environment: Environment, **kwargs: Any) -> None:
-        run, self.run = self.run, None
+        run = self.run
         if run is None:
             return
         run.end("interrupted")
@@ -125,13 +132,23 @@ class Master:
             self.station.stop_parts()
             self._collect(run)
             self.station.close()
-        if self._prepared is not None:
-            self._prepared.release()
-            self._report(run)
+            self.station = None
+        if self._prepared is not None and self._environment.web_ui is not None:
+            gevent.spawn_later(LAST_REPORT_SECONDS, self._report)
 
-    def _report(self, run: Run) -> None:
+    def quitting(self, environment: Environment, **kwargs: Any) -> None:
+        """Workers send their last figures when they are told to quit; only then can there be results."""
+        if self.run is not None and self._prepared is not None:
+            self._runner.quit()
+            self._report()
+
+    def _report(self) -> None:
         """Under plain `locust -f` nobody else writes the results. Reports stand above the swarm, so it asks for one."""
         from reports.finish import finish
 
-        code = finish(run.folder, run.ended or "interrupted")
-        self._environment.process_exit_code = code
+        prepared, self._prepared = self._prepared, None
+        if prepared is None or self.run is None:
+            return
+        prepared.release()
+        self._environment.process_exit_code = finish(prepared.folder, self.run.ended or "interrupted")
+        print(f"harness: report in {prepared.folder.report}", flush=True)

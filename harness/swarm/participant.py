@@ -251,14 +251,21 @@ class CallParticipant(EventHandler):
         phases = subscription.phases_ms()
         for name, part in phases.items():
             recorder.trend(f"first_frame_{name}_ms", tags, part)
-        if stream_id not in self._played:
-            self._played.add(stream_id)
-            recorder.count("played", tags)
+        self._count_played(stream_id, subscription)
         timer = self._deadlines.pop(stream_id, None)
         if timer is not None:
             timer.cancel()
         self._generator.step("first_frame", elapsed)
         self._probe("first_frame", {"stream": stream_id, "first_frame_ms": elapsed, "phases": phases})
+
+    def _count_played(self, stream_id: str, subscription: Subscription) -> None:
+        """Each expected pair once, however often it breaks; what plays beyond the plan's expectation is not counted."""
+        limit = self.plan.play.at_most
+        if stream_id in self._played or (limit is not None and len(self._played) >= limit):
+            return
+        if self._generator.plan.expects(self.plan, subscription.publisher):
+            self._played.add(stream_id)
+            self._generator.recorder.count("played", subscription.tags)
 
     def _play_overdue(self, subscription: Subscription) -> None:
         stream_id = subscription.publisher.stream_id or ""

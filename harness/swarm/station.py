@@ -42,7 +42,6 @@ class Station:
         self._lines: list[bytes] = []
         self._ready = Event()
         self._starting = False
-        self._parts = 0
 
     def take_part(self) -> None:
         """Claim a part and play it to its end; returns at once when there is none left."""
@@ -53,11 +52,9 @@ class Station:
             return
         participant = generator.plan.participants[part["index"]]
         self._tokens[participant.user_id] = part["token"]
-        self._parts += 1
         try:
             bridge.call(generator.run_participant(participant))
         finally:
-            self._parts -= 1
             self._desk.done(part["index"])
 
     def _start_once(self) -> None:
@@ -140,7 +137,7 @@ class Station:
             self._bridge.call(generator.close(), timeout=10)
 
     def stop_parts(self, limit: float = 5.0) -> None:
-        """Wait for parts that are being cancelled to release their calls."""
+        """Wait for parts that are being cancelled to release their calls and to count what they measured."""
         until = time.monotonic() + limit
-        while self._parts and time.monotonic() < until:
+        while self._generator is not None and self._generator.participants and time.monotonic() < until:
             gevent.sleep(0.02)
