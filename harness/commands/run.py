@@ -87,7 +87,8 @@ def _seconds(text: str | None) -> float | None:
 def run_scenario(request: Request, locust_options: list[str]) -> int:
     """The whole of a run; returns its exit code."""
     console = Console()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: with a report
+    for number in (signal.SIGINT, signal.SIGTERM):  # both end it as Ctrl-C does: with a report
+        signal.signal(number, signal.default_int_handler)
     with LiveProgress(console) as progress:
         prepared = prepare(request, progress.preparing)
         try:

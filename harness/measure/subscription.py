@@ -55,14 +55,14 @@ class SubscriptionMeasure:
                 self.on_first_frame()
 
     def video_frame(self, stamp: StampFields | str, completed_us: int, key: bool) -> None:
-        if stamp[0] == self._publisher and stamp[1] == self._stream:
+        if isinstance(stamp, tuple) and stamp[0] == self._publisher and stamp[1] == self._stream:
             if self.video.frame(stamp[2], completed_us):
                 self._latency.append((completed_us - stamp[4]) / 1000)
         else:
             self._not_ours(stamp)
 
     def audio_frame(self, stamp: StampFields | str, arrival_us: int) -> None:
-        if stamp[0] == self._publisher and stamp[1] == self._stream:
+        if isinstance(stamp, tuple) and stamp[0] == self._publisher and stamp[1] == self._stream:
             if self.audio.frame(stamp[2], arrival_us):
                 self._sound_latency.append((arrival_us - stamp[4]) / 1000)
         else:

@@ -37,9 +37,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _KEY = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*(?:\{([^{}]*)\})?\s*")
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_EXPRESSION = re.compile(
-    rf"\s*([a-z]+)\s*(?:\(\s*({_NUMBER})\s*\))?\s*(===|==|!=|>=|<=|>|<)\s*({_NUMBER})\s*(%?)\s*"
-)
+_EXPRESSION = re.compile(rf"\s*([a-z]+)\s*(?:\(\s*({_NUMBER})\s*\))?\s*(===|==|!=|>=|<=|>|<)\s*({_NUMBER})\s*(%?)\s*")
 
 
 class ThresholdError(ValueError):

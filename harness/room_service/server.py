@@ -75,7 +75,7 @@ class RoomServer:
             self._timer.cancel()
         for connection in tuple(self._open):
             await connection.close()
-        legs = [*self.publications.values(), *self.subscribers.values()]
+        legs: list[Publication | Subscriber] = [*self.publications.values(), *self.subscribers.values()]
         await asyncio.gather(*(leg.close() for leg in legs), *self._closing, return_exceptions=True)
         await self.media.close()
 
@@ -319,8 +319,8 @@ class RoomServer:
 
     def _close(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
-        self._closing.add(task)  # type: ignore[arg-type]
-        task.add_done_callback(self._closing.discard)  # type: ignore[arg-type]
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def _arm(self) -> None:
         """Wake when the logic next has something to do."""

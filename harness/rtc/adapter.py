@@ -170,10 +170,15 @@ class SecureTransport:
 
     def early_packets(self) -> list[bytes]:
         """Encrypted RTP and RTCP that arrived between the end of DTLS and the take-over."""
-        queue, kept, early = self._connection._queue, [], []
+        queue = self._connection._queue
+        kept: list[tuple[bytes, int] | None] = []
+        early: list[tuple[bytes, int]] = []
         while not queue.empty():
             item = queue.get_nowait()
-            (early if item and 127 < item[0][0] < 192 else kept).append(item)
+            if item and 127 < item[0][0] < 192:
+                early.append(item)
+            else:
+                kept.append(item)
         for item in kept:
             queue.put_nowait(item)
         return [item[0] for item in early]

@@ -49,7 +49,6 @@ class MediaLoop:
         self.peers: set[PacketPath] = set()
         self.on_sent_late: Callable[[float], None] | None = None
         self._heap: list[tuple[int, int, Source]] = []
-        self._removed: set[int] = set()
         self._order = itertools.count()
         self._pacing: asyncio.TimerHandle | None = None
         self._tick_handle = self.loop.call_later(TICK, self._tick)

@@ -63,6 +63,10 @@ class PacketPath:
         self.media.poller.add(self.transport.socket, self.drain)
         self._take(self.media.inbox.put(self.transport.early_packets()))
 
+    async def close(self) -> None:
+        """Release the transport and all streams."""
+        raise NotImplementedError
+
     def _shut(self) -> None:
         self.media.peers.discard(self)
         if self.transport.socket is not None:

@@ -16,7 +16,6 @@ from harness.rtc.sections import (
     AUDIO_LEVEL,
     MID,
     SEND_TIME,
-    TRANSPORT_SEQUENCE,
     Codec,
     SdpError,
     Section,
@@ -26,6 +25,7 @@ from harness.rtc.sections import (
     sending_section,
     write_description,
 )
+from harness.rtc.transport_feedback import URI as TRANSPORT_SEQUENCE
 
 
 class Peer(PacketPath):

@@ -28,7 +28,7 @@ class Poller:
         self._rest = rest
         self._selector = system_selector()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._selector.fileno(), self._wake)  # type: ignore[attr-defined]
+        self._loop.add_reader(self._selector.fileno(), self._wake)
         self._resting: asyncio.TimerHandle | None = None
         # What to add to a CLOCK_REALTIME arrival to get the monotonic clock, refreshed at every drain.
         self.realtime_offset_us = 0
@@ -46,13 +46,13 @@ class Poller:
         for key, _ in self._selector.select(0):
             key.data()
         if self._rest and not self.closed:
-            self._loop.remove_reader(self._selector.fileno())  # type: ignore[attr-defined]
+            self._loop.remove_reader(self._selector.fileno())
             self._resting = self._loop.call_later(self._rest, self._look_again)
 
     def _look_again(self) -> None:
         self._resting = None
         if not self.closed:
-            self._loop.add_reader(self._selector.fileno(), self._wake)  # type: ignore[attr-defined]
+            self._loop.add_reader(self._selector.fileno(), self._wake)
 
     def close(self) -> None:
         if self.closed:
@@ -61,7 +61,7 @@ class Poller:
         if self._resting is not None:
             self._resting.cancel()
         else:
-            self._loop.remove_reader(self._selector.fileno())  # type: ignore[attr-defined]
+            self._loop.remove_reader(self._selector.fileno())
         self._selector.close()
 
 
@@ -77,12 +77,13 @@ def system_selector() -> Any:
     return _Epoll(poll)
 
 
-class _Epoll(selectors._BaseSelectorImpl):  # type: ignore[name-defined,misc]
+class _Epoll(selectors._BaseSelectorImpl):
     """What selectors.EpollSelector is, for an epoll object that had to be asked for."""
 
     def __init__(self, poll: Any) -> None:
         super().__init__()
         self._poll = poll
+        self._by_descriptor: dict[int, selectors.SelectorKey] = {}
 
     def fileno(self) -> int:
         return int(self._poll.fileno())
@@ -90,23 +91,25 @@ class _Epoll(selectors._BaseSelectorImpl):  # type: ignore[name-defined,misc]
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key: selectors.SelectorKey = super().register(fileobj, events, data)
         self._poll.register(key.fd, _to_epoll(events))
+        self._by_descriptor[key.fd] = key
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         key: selectors.SelectorKey = super().unregister(fileobj)
+        self._by_descriptor.pop(key.fd, None)
         with contextlib.suppress(OSError):  # the descriptor may be closed already
             self._poll.unregister(key.fd)
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         wait = -1.0 if timeout is None else max(0.0, timeout)
-        ready = []
+        ready: list[tuple[selectors.SelectorKey, int]] = []
         try:
-            found = self._poll.poll(wait, max(1, len(self._fd_to_key)))
+            found = self._poll.poll(wait, max(1, len(self.get_map())))
         except InterruptedError:
             return ready
         for descriptor, event in found:
-            key = self._fd_to_key.get(descriptor)
+            key = self._by_descriptor.get(descriptor)
             if key is not None:
                 events = selectors.EVENT_WRITE if event & ~_EPOLLIN else 0
                 events |= selectors.EVENT_READ if event & ~_EPOLLOUT else 0

@@ -158,7 +158,7 @@ def read_description(sdp: str) -> tuple[list[Section], Transport]:
         raise SdpError(f"session description with {len(description.media)} media sections; at most {MAX_SECTIONS}")
     sections = [_read_section(media) for media in description.media if media.kind in ("audio", "video")]
     first = next((media for media in description.media if media.ice and media.ice.usernameFragment), None)
-    if first is None or not first.ice.password:
+    if first is None or first.ice is None or not first.ice.password:
         raise SdpError("session description without ICE credentials")
     if first.dtls is None or not first.dtls.fingerprints:
         raise SdpError("session description without a DTLS fingerprint and role")
@@ -171,7 +171,7 @@ def _read_section(media: MediaDescription) -> Section:
     feedback: set[tuple[str, str | None]] = set()
     for parameters in media.rtp.codecs:
         name = parameters.mimeType.split("/")[1].lower()
-        if name not in CODECS:
+        if name not in CODECS or parameters.payloadType is None:
             continue
         if name == "h264" and str(parameters.parameters.get("packetization-mode", "0")) != "1":
             continue

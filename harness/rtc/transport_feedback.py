@@ -112,7 +112,8 @@ def read_feedback(information: bytes) -> tuple[int, list[int | None]]:
     """
     try:
         base, count, reference = struct.unpack_from("!HHI", information)
-        at, statuses = 8, []
+        at = 8
+        statuses: list[int] = []
         while len(statuses) < count:
             (word,) = struct.unpack_from("!H", information, at)
             at += 2

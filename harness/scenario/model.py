@@ -61,9 +61,9 @@ class ThresholdEntry(Part):
     threshold: Annotated[str, PlainValidator(text(200, lines=False)), text_schema(200)] = Field(
         description="Such as p(95)<1000."
     )
-    abort_on_fail: Annotated[
-        bool, PlainValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})
-    ] = Field(default=False, alias="abortOnFail", description="End the run as soon as this fails.")
+    abort_on_fail: Annotated[bool, PlainValidator(_yes_or_no), WithJsonSchema({"type": "boolean"})] = Field(
+        default=False, alias="abortOnFail", description="End the run as soon as this fails."
+    )
     delay_abort_eval: Pause | None = Field(
         default=None, alias="delayAbortEval", description="Time into the run before abortOnFail may end it."
     )
@@ -203,7 +203,11 @@ class Scenario(Part):
                 if played not in self.roles:
                     raise ImpossibleError(
                         f"{shown(played)} is not a role of this scenario; allowed: {', '.join(self.roles)}",
-                        "roles", name, "play", "roles", index,
+                        "roles",
+                        name,
+                        "play",
+                        "roles",
+                        index,
                     )
         return self
 
@@ -238,12 +242,14 @@ def check_arrival(arrival: Arrival, users: int, duration: float) -> None:
     if arrival.ramp is not None and arrival.ramp > duration:
         raise ImpossibleError(
             f"{format_duration(arrival.ramp)} is longer than the run; allowed: up to {format_duration(duration)}",
-            "arrival", "ramp",
+            "arrival",
+            "ramp",
         )
     if arrival.poisson is not None and users / arrival.poisson > duration:
         needed = users / duration
         raise ImpossibleError(
             f"{users} users at {format_rate(arrival.poisson)} take longer than the run of {format_duration(duration)}; "
             f"allowed: {needed:.3g}/s or more",
-            "arrival", "poisson",
+            "arrival",
+            "poisson",
         )

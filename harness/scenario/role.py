@@ -182,12 +182,12 @@ class Role(Part):
     """A kind of user; every room has some of each. Without camera and microphone it is a watcher."""
 
     count: CountField = Field(description="Users of this role per room: 4, a range 2..5, or choices with shares.")
-    camera: Annotated[
-        CameraSpec | None, _device(", ".join(CameraSpec.keys())), AlsoAccepts(_SWITCH)
-    ] = Field(default=None, description="The camera; `true` for the defaults, `off` or absent for none.")
-    microphone: Annotated[
-        MicrophoneSpec | None, _device(", ".join(MicrophoneSpec.keys())), AlsoAccepts(_SWITCH)
-    ] = Field(default=None, description="The microphone; `true` for the defaults, `off` or absent for none.")
+    camera: Annotated[CameraSpec | None, _device(", ".join(CameraSpec.keys())), AlsoAccepts(_SWITCH)] = Field(
+        default=None, description="The camera; `true` for the defaults, `off` or absent for none."
+    )
+    microphone: Annotated[MicrophoneSpec | None, _device(", ".join(MicrophoneSpec.keys())), AlsoAccepts(_SWITCH)] = (
+        Field(default=None, description="The microphone; `true` for the defaults, `off` or absent for none.")
+    )
     play: Annotated[
         PlayPolicy,
         BeforeValidator(_play),
@@ -217,7 +217,8 @@ class Role(Part):
         if churn.republish is not None and not self.publishes:
             raise ImpossibleError(
                 "this role publishes nothing; allowed: republish on roles with a camera or a microphone",
-                "churn", "republish",
+                "churn",
+                "republish",
             )
         if churn.mute is not None and getattr(self, churn.mute.device) is None:
             has = " or ".join(device for device in DEVICES if getattr(self, device) is not None) or "no mute at all"

@@ -61,7 +61,8 @@ class Signalling:
             self._reply_hooks[number] = on_reply
         try:
             await self._socket.send_str(json.dumps({"id": number, "op": op, **fields}))
-            return await future
+            reply: dict[str, Any] = await future
+            return reply
         except (ConnectionError, aiohttp.ClientError):
             raise CallError(ErrorCode.SERVICE_CLOSED, "the connection to the service was lost") from None
         finally:

@@ -68,7 +68,8 @@ class Bridge:
         wake.start(deliver)
         self.loop.call_soon_threadsafe(start)
         try:
-            return result.get(timeout=timeout)
+            value: T = result.get(timeout=timeout)
+            return value
         except BaseException:
             self.loop.call_soon_threadsafe(lambda: tasks and tasks[0].cancel())
             raise

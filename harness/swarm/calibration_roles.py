@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from harness.measure.health import GeneratorHealth
@@ -157,7 +158,8 @@ class StockReceiver:
         from aiortc import RTCPeerConnection
         from aiortc.rtcconfiguration import RTCBundlePolicy, RTCConfiguration
 
-        self._make = lambda: RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self._make: Callable[[], Any] = lambda: RTCPeerConnection(configuration)
         self._connections: list[Any] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._frames = 0
@@ -168,7 +170,7 @@ class StockReceiver:
 
         connection = self._make()
         self._connections.append(connection)
-        connection.on("track", lambda track: self._tasks.append(asyncio.ensure_future(self._consume(track))))
+        connection.add_listener("track", lambda track: self._tasks.append(asyncio.ensure_future(self._consume(track))))
         await connection.setRemoteDescription(RTCSessionDescription(order["sdp"], "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         self._streams += order["streams"]

@@ -22,7 +22,7 @@ from harness.swarm.parent import end_with_parent
 from harness.swarm.station import Station
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _options(parser) -> None:  # type: ignore[no-untyped-def]
     parser.add_argument("--scenario", default="", help="scenario file")
     parser.add_argument("--service-url", default="", help="a running room service; empty starts the embedded one")
@@ -30,13 +30,13 @@ def _options(parser) -> None:  # type: ignore[no-untyped-def]
     parser.add_argument("--runs-dir", default="runs", include_in_web_ui=False, help="where run folders go")
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def _init(environment: Environment, runner, **kwargs) -> None:  # type: ignore[no-untyped-def]
     end_with_parent()
     logging.getLogger("aioice").setLevel(logging.WARNING)  # it tells of every connectivity check at INFO
     if isinstance(runner, WorkerRunner):
         station = Station(environment, RemoteDesk(runner))
-        environment.harness_station = lambda: station  # type: ignore[attr-defined]
+        environment.harness_station = lambda: station
 
         def report(client_id, data, **kwargs) -> None:  # type: ignore[no-untyped-def]
             interval = station.collect()
@@ -48,19 +48,19 @@ def _init(environment: Environment, runner, **kwargs) -> None:  # type: ignore[n
         events.quit.add_listener(lambda exit_code, **kwargs: station.close())
     else:
         master = Master(environment, runner)
-        environment.harness_station = lambda: master.station  # type: ignore[attr-defined]
+        environment.harness_station = lambda: master.station
         events.test_start.add_listener(master.test_start)
         events.test_stop.add_listener(master.test_stop)
         events.worker_report.add_listener(master.worker_report)
         events.quitting.add_listener(master.quitting)
 
 
-class CallUser(User):
+class CallUser(User):  # type: ignore[misc]
     """Plays one part of the plan and leaves."""
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     def take_part(self) -> None:
-        station = self.environment.harness_station()  # type: ignore[attr-defined]
+        station = self.environment.harness_station()
         if station is not None:
             station.take_part()
         raise StopUser
