@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from reports.drawing import (
-    BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SERIES, Drawing, canvas, say, tidy, to_svg,
-)  # fmt: skip
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PAPER,
+    PURPLE,
+    RED,
+    SERIES,
+    Drawing,
+    canvas,
+    say,
+    tidy,
+    to_svg,
+)
 from reports.formats import NOTHING, counted, quantity, shortened
 from reports.history import Course, Room, Span, Start
 
@@ -18,7 +30,8 @@ PHASES = (
     ("key_frame", "key frame"),
 )
 _MOST_MARKS = 150  # of one kind for one user
-_ROW = 0.27  # inches
+_ROW = 0.3  # inches
+_UPPER, _LOWER = -0.1, 0.18  # where in a row first frames and the published stream are
 
 
 def waterfall(slowest: list[Start], count: int) -> Drawing:
@@ -34,7 +47,6 @@ def waterfall(slowest: list[Start], count: int) -> Drawing:
         tidy(axes, x="ms from the play call to the first complete key frame", grid="x")
         if not slowest:
             say(axes, NOTHING)
-            axes.set_yticks([])
         else:
             _stack(axes, slowest)
         svg = to_svg(figure, label)
@@ -46,7 +58,7 @@ def _stack(axes: Any, slowest: list[Start]) -> None:
     left = [0.0] * len(slowest)
     for i, (name, label) in enumerate(PHASES):
         widths = [start.phases.get(name, 0.0) for start in slowest]
-        axes.barh(rows, widths, 0.68, left=left, color=SERIES[i], label=label)
+        axes.barh(rows, widths, 0.68, left=left, color=SERIES[i], ec=PAPER, lw=0.8, label=label)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     longest = max(start.total_ms for start in slowest)
     for row, start in enumerate(slowest):
@@ -76,33 +88,40 @@ def room_timeline(room: Room, end: float) -> Drawing:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.legend(
-            loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=7, handlelength=1.1, columnspacing=1.3, handletextpad=0.5
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 1.0),
+            ncols=7,
+            handlelength=1.1,
+            columnspacing=1.3,
+            handletextpad=0.5,
         )
         return Drawing(to_svg(figure, label), label, room.why, wide=True)
 
 
 def _bars(axes: Any, courses: list[Course], end: float) -> None:
-    for label, name, height, alpha, colour in (
-        ("in the room", "inside", 0.62, 0.22, BLUE),
-        ("publishing", "published", 0.2, 1.0, BLUE),
+    for label, name, height, below, alpha in (
+        ("in the room", "inside", 0.64, 0.0, 0.22),
+        ("publishing", "published", 0.18, _LOWER, 1.0),
     ):
         spans: list[tuple[int, Span]] = [(row, s) for row, course in enumerate(courses) for s in getattr(course, name)]
         left = [since for _, (since, _) in spans]
         width = [max(0.0, (end if until is None else until) - since) for _, (since, until) in spans]
-        axes.barh([row for row, _ in spans], width, height, left=left, color=colour, alpha=alpha, lw=0, label=label)
+        rows = [row + below for row, _ in spans]
+        axes.barh(rows, width, height, left=left, color=BLUE, alpha=alpha, lw=0, label=label)
 
 
 def _marks(axes: Any, courses: list[Course]) -> None:
     kinds = (
-        ("joins", "joined", "|", INK, 9),
-        ("first_frames", "first frame of a stream", "o", GREEN, 4),
-        ("leaves", "left", "|", PURPLE, 9),
-        ("lost", "room lost", "s", ORANGE, 5.5),
-        ("failures", "call failed", "X", RED, 6.5),
+        ("joins", "joined", "|", INK, 10, 0.0),
+        ("first_frames", "first frame of a stream", "o", GREEN, 4.2, _UPPER),
+        ("leaves", "left", "|", PURPLE, 10, 0.0),
+        ("never_played", "ended without a first frame", "D", RED, 4.2, _UPPER),
+        ("lost", "room lost", "s", ORANGE, 6, 0.0),
+        ("failures", "call failed", "X", RED, 6.5, 0.0),
     )
-    for name, label, marker, colour, size in kinds:
-        points = [(at, row) for row, course in enumerate(courses) for at in getattr(course, name)[:_MOST_MARKS]]
+    for name, label, marker, colour, size, off in kinds:
+        points = [(at, row + off) for row, course in enumerate(courses) for at in getattr(course, name)[:_MOST_MARKS]]
         if points:
             xs, ys = zip(*points, strict=True)
-            axes.plot(xs, ys, ls="none", marker=marker, ms=size, color=colour, mew=1.4 if marker == "|" else 0.6,
-                      mec=colour if marker == "|" else FAINT, label=label, clip_on=False)  # fmt: skip
+            edge = 1.5 if marker == "|" else 0
+            axes.plot(xs, ys, marker, ms=size, color=colour, mew=edge, label=label, clip_on=False)

@@ -10,8 +10,22 @@ from harness.measure.health import CPU_LIMIT, LAG_LIMIT_MS, PACING_LIMIT_MS
 from harness.measure.histogram import Histogram, middle
 from harness.measure.thresholds import parse_metric_key, parse_threshold
 from reports.drawing import (
-    BLUE, DASHES, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SERIES, Drawing, canvas, plain_log, say, tidy, to_svg,
-)  # fmt: skip
+    BLUE,
+    DASHES,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    SERIES,
+    Drawing,
+    canvas,
+    plain_log,
+    say,
+    tidy,
+    to_svg,
+)
 from reports.formats import NOTHING, THIN, counted, number, percent, quantity
 from reports.load import RunData
 from reports.over_time import OverTime
@@ -38,7 +52,8 @@ def starts(data: RunData, results: dict[str, Any]) -> Drawing:
         ("first frame", "first_frame_ms", "played_share"),
     )
     curves = [
-        (label, metric, data.measured.totals.trend(metric, {}), _share(results, share)) for label, metric, share in named
+        (label, metric, data.measured.totals.trend(metric, {}), _share(results, share))
+        for label, metric, share in named
     ]
     return _percentile_curves(data, "starts", "How long joining, publishing and first frames took", curves)
 
@@ -79,8 +94,8 @@ def _percentile_curves(data: RunData, name: str, title: str, curves: list[Curve]
         ends = ", ".join(f"{label} at {percent(share)}" for label, share in missing)
         caption += f" What never arrived counts as endlessly late: a curve ends at the share that arrived ({ends})."
     with canvas(name) as make:
-        figure = make(6.2, 3.3)
-        axes = figure.add_axes((0.1, 0.15, 0.87, 0.68))
+        figure = make(6.2, 3.1)
+        axes = figure.add_axes((0.1, 0.145, 0.87, 0.755))
         limits = _draw_curves(data, axes, measured)
         if limits:
             caption += " Downward triangles: the limits of the thresholds."
@@ -93,7 +108,6 @@ def _draw_curves(data: RunData, axes: Any, measured: list[Curve]) -> bool:
     if not measured:
         say(axes, NOTHING)
         axes.set_xticks([])
-        axes.set_yticks([])
         return False
     axes.set_yscale("log")
     right = 1.0
@@ -200,6 +214,7 @@ def _population(axes: Any, time: OverTime) -> None:
         xs, ys = _series(time, [float(found.gauges[name]) for found in time.bins])
         axes.plot(xs, ys, color=colour, ls=DASHES[i], label=label)
     axes.set_ylim(bottom=0)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     return _above(axes)
 
 
@@ -210,7 +225,7 @@ def _latency_over_time(axes: Any, time: OverTime) -> None:
     axes.set_yscale("log")
     for i, (q, colour) in enumerate(((50, BLUE), (99, RED))):
         values = [found.latency.percentile(q) for found in time.bins]
-        xs, ys = _series(time, [max(_LEAST_MS, value) if value == value else value for value in values])
+        xs, ys = _series(time, [value if math.isnan(value) else max(_LEAST_MS, value) for value in values])
         axes.plot(xs, ys, color=colour, ls=DASHES[i], label=f"p{q}")
     plain_log(axes.yaxis)
     return _above(axes)
@@ -221,15 +236,16 @@ def _losses(axes: Any, time: OverTime) -> None:
     if not any(found.latency.count or found.lost or found.freezes for found in time.bins):
         return say(axes, NOTHING)
     lost, freezes = sum(found.lost for found in time.bins), sum(found.freezes for found in time.bins)
-    xs = [found.start + time.width / 2 for found in time.bins]
-    axes.bar(xs, [found.lost for found in time.bins], 0.8 * time.width, color=RED, label=f"frames lost ({lost:.0f})")
-    frozen = [(x, found.freezes) for x, found in zip(xs, time.bins, strict=True) if found.freezes]
-    label = f"freezes ({freezes:.0f})"
-    axes.plot(*zip(*frozen, strict=True) if frozen else ([], []), "D", ms=4.5, color=BLUE, label=label)
+    for name, values, place, colour in (
+        (f"frames lost ({number(lost)})", [found.lost for found in time.bins], 0.1, RED),
+        (f"freezes ({number(freezes)})", [found.freezes for found in time.bins], 0.5, BLUE),
+    ):
+        left = [found.start + place * time.width for found in time.bins]
+        axes.bar(left, values, 0.4 * time.width, align="edge", color=colour, label=name)
     axes.set_ylim(0, None if lost or freezes else 1)
     if not lost and not freezes:
-        axes.set_yticks([0])
         say(axes, "no frame lost, no freeze")
+        axes.set_yticks([0])
     return _above(axes)
 
 
@@ -249,7 +265,7 @@ def cpu(data: RunData, time: OverTime) -> Drawing:
     """Cores in use per process."""
     title = "CPU of the generator's processes"
     peak = max((cores for points in time.cpu.values() for _, cores in points), default=math.nan)
-    label = f"{title}, peak {number(100 * peak)} % of one core" if peak == peak else f"{title}: {NOTHING}"
+    label = f"{title}, peak {number(100 * peak)} % of one core" if math.isfinite(peak) else f"{title}: {NOTHING}"
     worst = sorted(time.cpu, key=lambda worker: (-_mean(time.cpu[worker]), worker))[:_MOST_PROCESSES]
     caption = f"{title}, {counted(len(time.cpu), 'process')}"
     if len(time.cpu) > len(worst):
@@ -279,7 +295,7 @@ def punctuality(data: RunData, time: OverTime) -> Drawing:
         drawn = False
         for i, (name, field, colour) in enumerate(parts):
             values = [getattr(found, field).percentile(99) for found in time.bins]
-            if any(value == value for value in values):
+            if any(map(math.isfinite, values)):
                 drawn = True
                 axes.plot(*_series(time, values), color=colour, ls=DASHES[i], label=name)
         _limit(axes, max(LAG_LIMIT_MS, PACING_LIMIT_MS), drawn)

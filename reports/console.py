@@ -16,6 +16,7 @@ from rich.text import Text
 from harness.measure.recorder import Totals
 from harness.scenario.plan import Plan
 from harness.trace.run_folder import RunFolder
+from reports.resampling import samples_needed
 
 COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
 SHOWN = ("join_time_ms", "publish_time_ms", "first_frame_ms", "frame_latency_ms", "audio_latency_ms")
@@ -161,5 +162,11 @@ def _figures(results: dict[str, Any]) -> Table:
     for name in SHOWN:
         found = results["metrics"].get(name)
         if found:
-            table.add_row(name, str(found["count"]), *(f"{found[key]:.1f}" for key in ("p50", "p95", "p99", "max")))
+            shown = [_percentile(found, q) for q in (50, 95, 99)]
+            table.add_row(name, str(found["count"]), *shown, f"{found['max']:.1f}")
     return table
+
+
+def _percentile(found: dict[str, Any], q: int) -> str:
+    """Below the number of samples that bounds it, a percentile says more about chance than about the service."""
+    return f"{found[f'p{q}']:.1f}" if found["count"] >= samples_needed(q) else "too few"

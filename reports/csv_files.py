@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def seconds(intervals: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All processes' intervals by second of the plan: gauges summed, latencies of that second merged."""
     merged: dict[int, dict[str, Any]] = {}
     for interval in intervals:
-        second = int(interval["t"])
+        # By its middle: intervals last a little over a second, and before the plan's start t is below 0.
+        second = math.floor(interval["t"] - interval["health"]["wall_seconds"] / 2)
         row = merged.setdefault(second, {"second": second, "gauges": {}, "totals": Totals(), "busy": 0.0})
         row["gauges"][interval.get("worker", "")] = interval
         row["totals"].add(interval)

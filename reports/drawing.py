@@ -16,11 +16,11 @@ from typing import Any
 from markupsafe import Markup, escape
 
 # Stand-ins that matplotlib draws with, and what the page's style sheet puts in their place.
-INK, FAINT, GRID = "#010203", "#010204", "#010205"
+INK, FAINT, GRID, PAPER = "#010203", "#010204", "#010205", "#010206"
 SERIES = ("#010211", "#010212", "#010213", "#010214", "#010215")
 BLUE, RED, GREEN, PURPLE, ORANGE = SERIES
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)))
-_COLOURS = {INK: "var(--ink)", FAINT: "var(--faint)", GRID: "var(--grid)"} | {
+_COLOURS = {INK: "var(--ink)", FAINT: "var(--faint)", GRID: "var(--grid)", PAPER: "var(--card)"} | {
     colour: f"var(--s{number})" for number, colour in enumerate(SERIES, 1)
 }
 _STYLE: dict[str, Any] = {
@@ -89,7 +89,7 @@ def to_svg(figure: Any, label: str) -> Markup:
     text = re.sub(r"#0102[01][0-9a-f]", lambda match: _COLOURS.get(match[0], match[0]), text)
     view = re.search(r'viewBox="([^"]+)"', text[: text.index(">")])
     opening = f'<svg viewBox="{view[1] if view else ""}" role="img" aria-label="{escape(label)}">'
-    return Markup(opening + re.sub(r"\n\s*", "\n", text[text.index(">") + 1 :]))  # noqa: S704 - matplotlib escapes
+    return Markup(opening + re.sub(r"\n\s*", "\n", text[text.index(">") + 1 :]))  # matplotlib escapes
 
 
 def tidy(axes: Any, *, x: str = "", y: str = "", title: str = "", grid: str = "y") -> None:
@@ -107,7 +107,7 @@ def plain_log(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     low, high = axis.get_view_interval()
-    wide = high / max(low, 1e-9) > 200
+    wide = high / max(low, 1e-9) > 1000
     axis.set_major_locator(LogLocator(10, subs=(1,) if wide else (1, 2, 5), numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
@@ -115,5 +115,6 @@ def plain_log(axis: Any) -> None:
 
 
 def say(axes: Any, text: str) -> None:
-    """Words where there is nothing to draw."""
+    """Words where there is nothing to draw, and no scale, which would read as a figure."""
+    axes.set_yticks([])
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=INK)

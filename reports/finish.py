@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from harness.swarm.judgement import results
@@ -35,7 +36,7 @@ def write_reports(folder: RunFolder) -> tuple[RunData, dict[str, Any]]:
 
 def _finite(value: Any) -> Any:
     """JSON has no NaN: a share of nothing is null."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}

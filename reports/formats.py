@@ -45,12 +45,16 @@ def quantity(value: float, unit: str) -> str:
     return f"{number(value)}{THIN}{unit}"
 
 
+def seconds(value: float) -> str:
+    """A moment of the run, to the hundredth."""
+    return f"{value:.2f}{THIN}s"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 user`, `2 users`."""
     if count == 1:
         return f"1 {noun}"
-    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number(count)} {many}"
+    return f"{number(count)} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def moment(unix: float) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.call.errors import ErrorCode
+from harness.scenario.plan import LEAST_TOGETHER
+from reports.formats import counted
 from reports.load import RunData
 
 INSIDE = ("IN", "REJOINED", "LOGOUT_FAILED")
@@ -17,7 +19,7 @@ Span = tuple[float, float | None]  # seconds of the plan; None: the trace ends f
 
 @dataclass
 class Course:
-    """One user. Times are seconds of the plan."""
+    """One user. Times are seconds of the plan; never_played: ends of subscriptions that had no first frame."""
 
     user: str
     room: str
@@ -29,11 +31,11 @@ class Course:
     failures: list[float] = field(default_factory=list)
     lost: list[float] = field(default_factory=list)
     slowest_ms: float = 0.0
-    never_played: int = 0
+    never_played: list[float] = field(default_factory=list)
 
     @property
     def troubles(self) -> int:
-        return len(self.failures) + len(self.lost) + self.never_played
+        return len(self.failures) + len(self.lost) + len(self.never_played)
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ def _read_probes(data: RunData, found: History) -> None:
         args = record["args"]
         found.depths[str(args.get("depth", "not recorded"))] += 1
         found.codecs[str(args.get("codec", "not recorded"))] += 1
-        if args.get("first_frame_ms") is None:
-            _course(found, record).never_played += 1
+    for record in _unplayed(data)[0]:
+        _course(found, record).never_played.append(_second(data, record))
     found.joins.sort(key=lambda join: (-join.total_ms, join.user, join.due))
     found.starts.sort(key=lambda start: (-start.total_ms, start.user, start.stream))
 
@@ -179,9 +181,8 @@ def _failed(data: RunData) -> Iterator[_Event]:
         state = record["args"].get("state")
         if state in LOST:
             yield _event(data, record, f"room lost: {state}", record["args"].get("code", 0), "")
-    for record in data.probes.get("subscription", ()):
-        if record["args"].get("first_frame_ms") is None:
-            yield _event(data, record, "no first frame", 0, "the subscription ended before a first frame arrived")
+    for record in _unplayed(data)[0]:
+        yield _event(data, record, "no first frame", 0, "the subscription ended without one")
 
 
 def _interrupted(data: RunData) -> Iterator[_Event]:
@@ -191,6 +192,24 @@ def _interrupted(data: RunData) -> Iterator[_Event]:
             code = record["args"].get("code", 0)
             if code:
                 yield _event(data, record, f"{name} {record['args'].get('state')}", code, "")
+    for record in _unplayed(data)[1]:
+        yield _event(data, record, f"no first frame: ended within {LEAST_TOGETHER:g} s", 0, "")
+
+
+def _unplayed(data: RunData) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Subscriptions that ended without a first frame: those that stood long enough for one, and those too short."""
+    called: dict[tuple[Any, Any], list[float]] = defaultdict(list)
+    for record in data.probes.get("play.state", ()):
+        if record["args"].get("state") == "REQ" and not record["args"].get("code"):
+            called[record.get("client"), record["args"].get("stream")].append(float(record["t"]))
+    long: list[dict[str, Any]] = []
+    short: list[dict[str, Any]] = []
+    for record in data.probes.get("subscription", ()):
+        if record["args"].get("first_frame_ms") is None:
+            at = float(record["t"])
+            since = [t for t in called[record.get("client"), record["args"].get("stream")] if t <= at]
+            (short if since and at - max(since) < LEAST_TOGETHER else long).append(record)
+    return long, short
 
 
 def _event(data: RunData, record: dict[str, Any], what: str, code: Any, message: str) -> _Event:
@@ -237,8 +256,11 @@ def telling_rooms(data: RunData, found: History, most_rooms: int, most_users: in
         slowest = max((course.slowest_ms for course in courses), default=0.0)
         return -troubles, -frozen[room], -lost[room], -slowest, room
 
+    watched = _by_room(data, "watched_seconds")
     return [
-        Room(room, _telling(members[room], most_users), len(members[room]), _why(badness(room)))
+        Room(
+            room, _telling(members[room], most_users), len(members[room]), _why(badness(room), bool(watched.get(room)))
+        )
         for room in sorted(members, key=badness)[:most_rooms]
     ]
 
@@ -256,12 +278,16 @@ def _by_room(data: RunData, name: str) -> dict[str, float]:
     return rooms
 
 
-def _why(badness: tuple[float, float, float, float, str]) -> str:
-    troubles, frozen, lost, slowest = (-part for part in badness[:4])
+def _why(badness: tuple[float, float, float, float, str], watched: bool) -> str:
+    """watched: whether any video was watched there, without which no freeze and no loss would mean nothing."""
+    troubles, frozen, lost, slowest = (int(-part) for part in badness[:4])
     parts = [
-        f"{troubles:.0f} failures or breaks" if troubles else "no failure",
-        f"{frozen:.0f} freezes" if frozen else "no freeze",
-        f"{lost:.0f} frames lost" if lost else "no frame lost",
-        f"slowest first frame {slowest:.0f} ms" if slowest else "no first frame",
+        f"{troubles} {'failure or break' if troubles == 1 else 'failures or breaks'}" if troubles else "no failure"
     ]
+    if watched or frozen or lost:
+        parts.append(counted(frozen, "freeze") if frozen else "no freeze")
+        parts.append(f"{counted(lost, 'frame')} lost" if lost else "no frame lost")
+    else:
+        parts.append("freezes and lost frames not measured")
+    parts.append(f"slowest first frame {slowest} ms" if slowest else "no first frame")
     return ", ".join(parts)

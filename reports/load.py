@@ -10,7 +10,6 @@ from harness.swarm.judgement import Measured
 from harness.trace.reader import TraceError, read_header, read_records
 from harness.trace.run_folder import RunFolder, complete_lines
 
-
 # The callbacks a report looks at; a large room's roster alone is a million records.
 CALLBACKS = ("room.state", "pub.state", "play.state")
 

@@ -81,15 +81,20 @@ class CallEngine:
         await self._call("renew_token", {}, self._driver.renew_token(token))
 
     async def set_room_extra_info(self, key: str, value: str) -> None:
+        await self._call("set_room_extra", {"key": key, "value": value}, self._set_room_extra(key, value))
+
+    async def _set_room_extra(self, key: str, value: str) -> None:
         identifiers.check_room_extra(key, value)
-        call = self._driver.set_room_extra_info(key, value)
-        await self._call("set_room_extra", {"key": key, "value": value}, call)
+        await self._driver.set_room_extra_info(key, value)
 
     async def send_message(self, text: str, *, reliable: bool = True) -> str:
         """Send to everybody else in the room; returns the service's message id."""
-        identifiers.check_message(text)
         args = {"body": text, "class": "reliable" if reliable else "lossy"}
-        return await self._call("send", args, self._driver.send_message(text, reliable=reliable))
+        return await self._call("send", args, self._send_message(text, reliable))
+
+    async def _send_message(self, text: str, reliable: bool) -> str:
+        identifiers.check_message(text)
+        return await self._driver.send_message(text, reliable=reliable)
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
@@ -129,9 +134,12 @@ class CallEngine:
         await self._call("mute", args, self._driver.mute(stream_id, kind, muted))
 
     async def set_stream_extra_info(self, stream_id: str, text: str) -> None:
+        args = {"stream": stream_id, "extra": text}
+        await self._call("set_stream_extra", args, self._set_stream_extra(stream_id, text))
+
+    async def _set_stream_extra(self, stream_id: str, text: str) -> None:
         identifiers.check_stream_extra(text)
-        call = self._driver.set_stream_extra_info(stream_id, text)
-        await self._call("set_stream_extra", {"stream": stream_id, "extra": text}, call)
+        await self._driver.set_stream_extra_info(stream_id, text)
 
     # -- playing -------------------------------------------------------------------------------------------------
 
@@ -167,6 +175,9 @@ class CallEngine:
             raise CallError(0, f"{name}: no answer within {limit:g} s") from None
         except asyncio.CancelledError:
             self._write("ret", name, {"result": "info", "code": 0, "message": "cancelled"}, op=operation)
+            raise
+        except Exception as error:  # a fault of the driver's: whether the call took effect is not known
+            self._write("ret", name, {"result": "info", "code": 0, "message": repr(error)}, op=operation)
             raise
         self._write("ret", name, {"result": "ok", "code": 0}, op=operation)
         return result

@@ -35,7 +35,7 @@ class SubscriptionMeasure:
         self._recorder = recorder
         self._publisher, self._stream = publisher, stream
         self._counted: dict[str, float] = {}
-        self._sampled: dict[int, tuple[int, int]] = {}
+        self._sampled: dict[int, tuple[int, int, int]] = {}
         self.renew_samples()
         self.on_first_frame: Callable[[], None] | None = None
         self.ended = False
@@ -132,10 +132,11 @@ class SubscriptionMeasure:
             return
         frames = getattr(stream, "framesReceived", 0)
         before = self._sampled.get(stream.ssrc)
-        self._sampled[stream.ssrc] = (frames, stream.bytesReceived)
+        self._sampled[stream.ssrc] = (now_us, frames, stream.bytesReceived)
         if before is not None and not self.ended:
-            self._recorder.trend("frame_rate", self.tags, frames - before[0])
-            self._recorder.trend("receive_bitrate", self.tags, (stream.bytesReceived - before[1]) * 8)
+            seconds = (now_us - before[0]) / 1_000_000
+            self._recorder.trend("frame_rate", self.tags, (frames - before[1]) / seconds)
+            self._recorder.trend("receive_bitrate", self.tags, (stream.bytesReceived - before[2]) * 8 / seconds)
 
     def totals(self) -> dict[str, float]:
         """Counters of the whole subscription so far."""

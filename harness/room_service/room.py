@@ -52,11 +52,13 @@ class RoomLogic:
             raise CallError(ErrorCode.TOKEN_INVALID, "the token has expired")
         effects: list[Effect] = []
         earlier = self._users.get(claims.user_id)
+        room = self.rooms.get(claims.room_id)
+        others = [session for session in room.sessions if session != earlier] if room is not None else []
+        if len(others) >= self.settings.users_per_room:
+            raise CallError(ErrorCode.ROOM_FULL, f"the room is full: {self.settings.users_per_room} users")
         if earlier is not None:
             effects += self._end(self.sessions[earlier], REPEATED_LOGIN, ErrorCode.KICKED_SAME_USER)
         room = self.rooms.get(claims.room_id)
-        if room is not None and len(room.sessions) >= self.settings.users_per_room:
-            raise CallError(ErrorCode.ROOM_FULL, f"the room is full: {self.settings.users_per_room} users")
         if room is None:
             room = self.rooms[claims.room_id] = Room(claims.room_id, next(self._ids))
         session = Session(
@@ -66,8 +68,6 @@ class RoomLogic:
         self._users[claims.user_id] = session.session_id
         effects += tell_roster(room, session)
         effects += announce_user(room, session)
-        for key, item in room.extra.items():
-            effects.append(Send(session.session_id, {"event": "room_extra", "key": key, **item}))
         return session, effects
 
     def resume(self, now: float, session_id: str, user_id: str) -> tuple[Session, list[Effect]]:
@@ -106,10 +106,10 @@ class RoomLogic:
         room = self.rooms[session.room_id]
         if kicked is not None:
             effects.append(Send(session.session_id, {"event": "kicked", "code": int(kicked)}))
+        effects += [Detach(session.session_id, stream) for stream in session.plays]
+        session.plays.clear()  # first, so that the end of its own streams is no news to it any more
         streams = [s for s in room.streams.values() if s.session == session.session_id]
         effects += self._delete_streams(room, streams, reason)
-        effects += [Detach(session.session_id, stream) for stream in session.plays]
-        session.plays.clear()
         del room.sessions[session.session_id], self.sessions[session.session_id]
         if self._users.get(session.user_id) == session.session_id:
             del self._users[session.user_id]
@@ -211,13 +211,14 @@ class RoomLogic:
         session = self.sessions.get(session_id)
         if session is None or session.plays.get(stream_id) != REQUESTING:
             return []
+        stream = self.rooms[session.room_id].streams.get(stream_id)
+        if stream is None or not stream.live:  # it ended on the way here
+            return []
         session.plays[stream_id] = LIVE
         effects: list[Effect] = [
             Send(session_id, {"event": "player_state", "stream": stream_id, "state": LIVE, "code": 0})
         ]
-        stream = self.rooms[session.room_id].streams.get(stream_id)
-        if stream is not None:
-            effects += [self._device_event(session, stream, kind) for kind, muted in stream.muted.items() if muted]
+        effects += [self._device_event(session, stream, kind) for kind, muted in stream.muted.items() if muted]
         return effects
 
     def play_failed(self, session_id: str, stream_id: str) -> list[Effect]:
@@ -261,14 +262,19 @@ class RoomLogic:
         if stream is None:
             raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not publish such a stream")
         stream.extra = text
-        item = stream.described(session)
-        return self._to_others(session, {"event": "stream_extra", "streams": [item]}) if stream.live else []
+        if not stream.live:
+            return []
+        for other in self._listening(session):
+            other.told_stream_extra[stream_id] = text
+        return self._to_others(session, {"event": "stream_extra", "streams": [stream.described(session)]})
 
     def set_room_extra(self, wall: float, session_id: str, key: str, value: str) -> list[Effect]:
         session = self._session(session_id)
         identifiers.check_room_extra(key, value)
         item: dict[str, object] = {"value": value, "by": session.user_id, "at": int(wall * 1000)}
         self.rooms[session.room_id].extra[key] = item
+        for told in (session, *self._listening(session)):
+            told.told_room_extra[key] = item
         return self._to_others(session, {"event": "room_extra", "key": key, **item})
 
     def message(self, session_id: str, text: str, reliable: bool) -> tuple[str, list[Effect]]:
@@ -286,8 +292,11 @@ class RoomLogic:
         session.claims, session.warned = claims, False
 
     def _to_others(self, session: Session, event: dict[str, object]) -> list[Effect]:
-        room = self.rooms[session.room_id]
-        return [Send(other.session_id, event) for other in room.present() if other is not session and other.connected]
+        return [Send(other.session_id, event) for other in self._listening(session)]
+
+    def _listening(self, session: Session) -> list[Session]:
+        """The others who hear of something now; who is away learns of it when it resumes."""
+        return [o for o in self.rooms[session.room_id].present() if o is not session and o.connected]
 
     # -- time ----------------------------------------------------------------------------------------------------
 

@@ -28,10 +28,11 @@ def tell_roster(room: Room, session: Session) -> list[Effect]:
         if stream.live and owner is not session and owner.present:
             live[stream.stream_id] = (owner, stream)
     effects: list[Effect] = []
-    gone_streams = [stream for stream in session.told_streams if stream not in live]
+    owners = {stream: owner.user_id for stream, (owner, _) in live.items()}
+    gone_streams = [stream for stream, user in session.told_streams.items() if owners.get(stream) != user]
     gone_users = [user for user in session.told_users if user not in others]
     new_users = {user: name for user, name in others.items() if user not in session.told_users}
-    new_streams = [stream for stream in live if stream not in session.told_streams]
+    new_streams = [stream for stream, user in owners.items() if session.told_streams.get(stream) != user]
     if gone_streams:
         deleted: list[dict[str, object]] = [
             {"stream": stream, "user": session.told_streams[stream], "reason": DISCONNECTED} for stream in gone_streams
@@ -47,7 +48,26 @@ def tell_roster(room: Room, session: Session) -> list[Effect]:
         added = [live[stream][1].described(live[stream][0]) for stream in new_streams]
         effects.append(_streams_event(session, "ADD", added, room.stream_sequence))
     session.told_users = dict(others) if session.user_updates else {}
-    session.told_streams = {stream: owner.user_id for stream, (owner, _) in live.items()}
+    effects += _tell_extra(room, session, {s: pair for s, pair in live.items() if s not in new_streams})
+    session.told_streams = owners
+    session.told_stream_extra = {stream: state.extra for stream, (_, state) in live.items()}
+    return effects
+
+
+def _tell_extra(room: Room, session: Session, known: dict[str, tuple[Session, StreamState]]) -> list[Effect]:
+    """Extra info of known streams and of the room that the session has not been told."""
+    effects: list[Effect] = []
+    changed = [
+        state.described(owner)
+        for stream, (owner, state) in known.items()
+        if session.told_stream_extra.get(stream) != state.extra
+    ]
+    if changed:
+        effects.append(Send(session.session_id, {"event": "stream_extra", "streams": changed}))
+    for key, item in room.extra.items():
+        if session.told_room_extra.get(key) != item:
+            effects.append(Send(session.session_id, {"event": "room_extra", "key": key, **item}))
+    session.told_room_extra = dict(room.extra)
     return effects
 
 
@@ -80,6 +100,7 @@ def announce_stream(room: Room, stream: StreamState) -> list[Effect]:
     for other in room.present():
         if other is not owner and other.connected and stream.stream_id not in other.told_streams:
             other.told_streams[stream.stream_id] = owner.user_id
+            other.told_stream_extra[stream.stream_id] = stream.extra
             effects.append(_streams_event(other, "ADD", [stream.described(owner)], room.stream_sequence))
     return effects
 
@@ -100,8 +121,11 @@ def withdraw_streams(room: Room, streams: list[StreamState], reason: int) -> lis
             effects.append(_streams_event(other, "DEL", items, room.stream_sequence))
     for stream in streams:
         for other in room.sessions.values():
-            if other.plays.get(stream.stream_id) == LIVE:
+            state = other.plays.get(stream.stream_id)
+            if state == LIVE:
                 effects += _interrupt_play(other, stream.stream_id)
+            elif state == REQUESTING:  # it may be attached, with no packet forwarded yet
+                effects.append(Detach(other.session_id, stream.stream_id))
     return effects
 
 

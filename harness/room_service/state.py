@@ -50,6 +50,8 @@ class Session:
     warned: bool = False
     told_users: dict[str, str] = field(default_factory=dict)  # user id: name
     told_streams: dict[str, str] = field(default_factory=dict)  # stream id: user id
+    told_stream_extra: dict[str, str] = field(default_factory=dict)  # stream id: extra info
+    told_room_extra: dict[str, dict[str, object]] = field(default_factory=dict)  # key: value, by whom, when
     plays: dict[str, str] = field(default_factory=dict)  # stream id: REQ or LIVE
 
 

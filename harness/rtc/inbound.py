@@ -6,6 +6,7 @@ loss, reordering and duplicates go through `_unordered`. Counter names are those
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from harness.rtc import rtcp
@@ -46,6 +47,7 @@ class InboundStream:
         "_missing",
         "_rate_per_us",
         "_received_prior",
+        "_restarting",
         "_transit",
         "bytesReceived",
         "decrypt",
@@ -76,7 +78,8 @@ class InboundStream:
         self._highest = -1
         self._base = 0
         self._cycles = 0
-        self._transit = 0.0
+        self._restarting = -1
+        self._transit = math.inf  # so that the first packet says nothing about jitter
         self._missing: dict[int, list[int]] = {}
         self._expected_prior = self._received_prior = 0
         self._last_sr, self._last_sr_at_us = 0, 0
@@ -109,6 +112,10 @@ class InboundStream:
         ahead = (sequence - self._highest) & 0xFFFF
         if ahead == 0 or ahead >= 0x8000:
             if self._missing.pop(sequence, None) is None:
+                if (self._highest - sequence) & 0xFFFF > RESTART_GAP and sequence == self._restarting:
+                    self._restart(sequence)  # two in a row from far behind (RFC 3550 appendix A.1)
+                    return True
+                self._restarting = (sequence + 1) & 0xFFFF
                 self.packetsDuplicated += 1
                 return False
             self.retransmittedPacketsReceived += 1
@@ -118,20 +125,24 @@ class InboundStream:
             return True
         for lost in range(self._highest + 1, self._highest + ahead):
             self._missing[lost & 0xFFFF] = [arrival_us, 0, 0]
-        if self.nacks and self._missing:
-            self._alert()
+        if self.nacks:
+            if self._missing:
+                self._alert()
+        else:
+            while len(self._missing) > RESTART_GAP:  # never asked for, so never given up: the oldest is forgotten
+                del self._missing[next(iter(self._missing))]
         if sequence < self._highest:
             self._cycles += 0x10000
         self._highest = sequence
         return True
 
     def _restart(self, sequence: int) -> None:
-        self._missing.clear()
-        self._highest = sequence
-        # Expected packets go on from what was received, so that the jump itself counts as no loss.
+        # Expected packets go on from what was expected, so that the jump itself counts as no loss.
+        self._base = sequence - self.packetsExpected
         self._cycles = 0
-        self._base = sequence - self.packetsReceived
-        self._expected_prior = self._received_prior = self.packetsReceived
+        self._highest = sequence
+        self._missing.clear()
+        self._transit = math.inf
 
     @property
     def packetsExpected(self) -> int:  # noqa: N802 - RFC 3550's "expected", beside W3C names

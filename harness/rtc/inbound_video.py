@@ -104,7 +104,7 @@ class InboundVideo(InboundStream):
                 self._h264_packet(frame, buffer, at, end, sequence)
             elif buffer[at] & 0x17 == 0x10:
                 frame.first = sequence
-                if buffer[at] == 0x90 and buffer[at + 1] == 0x80 and buffer[at + 2] & 0x80 and end > at + 4:
+                if end > at + 4 and buffer[at] == 0x90 and buffer[at + 1] == 0x80 and buffer[at + 2] & 0x80:
                     frame.key = not buffer[at + 4] & 1  # the descriptor most senders write: a 15-bit picture id
                 else:
                     frame.key = vp8_payload(memoryview(buffer)[at:end])[2]
@@ -113,8 +113,7 @@ class InboundVideo(InboundStream):
         if marker:
             frame.last = sequence
             if self._h264:
-                self._ended.append(sequence)
-                self._close_h264_gap(sequence)
+                self._end_h264(sequence)
             else:
                 try:
                     frame.stamp = unpack_stamp(buffer, end) or ABSENT
@@ -142,8 +141,13 @@ class InboundVideo(InboundStream):
             except StampDamaged:
                 frame.stamp = DAMAGED
 
-    def _close_h264_gap(self, marker: int) -> None:
-        following = (marker + 1) & 0xFFFF
+    def _end_h264(self, sequence: int) -> None:
+        """A marker packet, or padding behind one: the next frame starts behind it and behind any padding."""
+        self._ended.append(sequence)
+        following = (sequence + 1) & 0xFFFF
+        while following in self._padding:
+            self._ended.append(following)
+            following = (following + 1) & 0xFFFF
         for timestamp, frame in list(self._open.items()):
             if frame.first < 0 and frame.lowest == following:
                 frame.first = following
@@ -154,6 +158,8 @@ class InboundVideo(InboundStream):
     # -- frames --------------------------------------------------------------------------------------------------
 
     def _pad(self, sequence: int, arrival_us: int) -> None:
+        if self._h264 and (sequence - 1) & 0xFFFF in self._ended:
+            self._end_h264(sequence)
         if sequence == self._next_rendered:
             self._next_rendered = (sequence + 1) & 0xFFFF
             self._render_waiting(arrival_us)
@@ -176,10 +182,12 @@ class InboundVideo(InboundStream):
                 self._counting_only, self.decrypt = True, False
                 self._open.clear()
         self.observer.video_frame(frame.stamp, completed, frame.key)
-        if frame.key or frame.first == self._next_rendered:
+        if frame.first == self._next_rendered or (frame.key and not self._overtaken(frame.first)):
             self._render(frame, completed)
             if self._waiting or self._padding:
                 self._render_waiting(completed)
+        elif self._overtaken(frame.first):
+            self.framesDropped += 1
         else:
             if not self._waiting:
                 self._waiting_since_us = completed
@@ -190,6 +198,15 @@ class InboundVideo(InboundStream):
         self._last_rendered_us = at_us
         self._next_rendered = (frame.last + 1) & 0xFFFF
         self.observer.rendered(at_us)
+
+    def _overtaken(self, first: int) -> bool:
+        """Whether a younger frame has been rendered: a late key frame must not turn the picture back.
+
+        Measured from the highest sequence number, because after a long freeze the next to render may be a cycle ago.
+        """
+        if self._next_rendered < 0:
+            return False
+        return 0 < (self._next_rendered - first) & 0xFFFF <= (self._highest + 1 - first) & 0xFFFF
 
     def _render_waiting(self, at_us: int) -> None:
         """Render what was held behind a gap that has just closed, and drop what a key frame has overtaken."""
@@ -202,12 +219,22 @@ class InboundVideo(InboundStream):
             if frame is None:
                 break
             self._render(frame, at_us)
-        overtaken = [first for first in self._waiting if (self._next_rendered - first) & 0xFFFF < 0x8000]
+        ahead = (self._highest + 1 - self._next_rendered) & 0xFFFF
+        overtaken = [first for first in self._waiting if (first - self._next_rendered) & 0xFFFF >= ahead]
         for first in overtaken:
             del self._waiting[first]
             self.framesDropped += 1
         if self._padding and not self._waiting:
             self._padding = {p for p in self._padding if (p - self._next_rendered) & 0xFFFF < 0x8000}
+
+    def _restart(self, sequence: int) -> None:
+        super()._restart(sequence)
+        self.framesDropped += len(self._open) + len(self._waiting)
+        self._open.clear()
+        self._waiting.clear()
+        self._padding.clear()
+        self._ended.clear()
+        self._next_rendered = -1
 
     def _gave_up(self, now_us: int) -> None:
         """Packets are lost for good: the frames they belonged to cannot be completed, a key frame is needed."""

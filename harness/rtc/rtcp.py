@@ -138,7 +138,9 @@ def remb(sender_ssrc: int, bitrate: int, ssrcs: Sequence[int]) -> bytes:
 
 
 def lost_sequences(information: bytes) -> list[int]:
-    """The 16-bit sequence numbers a generic NACK asks for."""
+    """The 16-bit sequence numbers a generic NACK asks for. Raises ValueError when it is malformed."""
+    if len(information) % 4:
+        raise ValueError("truncated NACK")
     lost = []
     for pid, mask in struct.iter_unpack("!HH", information):
         lost.append(pid)
@@ -147,7 +149,9 @@ def lost_sequences(information: bytes) -> list[int]:
 
 
 def fir_ssrcs(information: bytes) -> list[int]:
-    """The SSRCs a full intra request names."""
+    """The SSRCs a full intra request names. Raises ValueError when it is malformed."""
+    if len(information) % 8:
+        raise ValueError("truncated full intra request")
     return [ssrc for ssrc, _ in struct.iter_unpack("!II", information)]
 
 

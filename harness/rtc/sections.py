@@ -171,7 +171,7 @@ def _read_section(media: MediaDescription) -> Section:
     feedback: set[tuple[str, str | None]] = set()
     for parameters in media.rtp.codecs:
         name = parameters.mimeType.split("/")[1].lower()
-        if name not in CODECS or parameters.payloadType is None:
+        if name not in CODECS or CODECS[name].kind != media.kind or parameters.payloadType is None:
             continue
         if name == "h264" and str(parameters.parameters.get("packetization-mode", "0")) != "1":
             continue

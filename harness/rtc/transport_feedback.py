@@ -43,7 +43,12 @@ class FeedbackWriter:
                 received.setdefault(offset, at)
         if not received:
             return None
-        last = min(max(received), _MAX_STATUSES - 1)
+        first = min(received)
+        if first >= _MAX_STATUSES:  # a gap longer than one packet can tell of: begin behind it
+            base = (base + first) & 0xFFFF
+            received = {offset - first: at for offset, at in received.items()}
+        last = max(offset for offset in received if offset < _MAX_STATUSES)
+        self.arrivals = [((base + o) & 0xFFFF, at) for o, at in received.items() if o > last]  # for the next feedback
         self._next = (base + last + 1) & 0xFFFF
         information = self._information(base, last + 1, received)
         return rtcp.feedback(rtcp.TRANSPORT_FEEDBACK, rtcp.TRANSPORT_WIDE, sender_ssrc, media_ssrc, information)
@@ -58,14 +63,14 @@ class FeedbackWriter:
             if at is None:
                 statuses.append(_NOT_RECEIVED)
                 continue
-            delta = at // DELTA_US - ticks
+            delta = max(-32768, min(32767, at // DELTA_US - ticks))
             ticks += delta
             if 0 <= delta <= 255:
                 statuses.append(_SMALL)
                 deltas.append(struct.pack("!B", delta))
             else:
                 statuses.append(_LARGE)
-                deltas.append(struct.pack("!h", max(-32768, min(32767, delta))))
+                deltas.append(struct.pack("!h", delta))
         return self._packed(base, count, reference, _chunks(statuses) + b"".join(deltas))
 
     def _orderly(self, base: int, arrivals: list[tuple[int, int]]) -> bytes | None:

@@ -55,6 +55,7 @@ class Generator:
         tokens: Callable[[Participant], str] | None = None,
     ) -> None:
         self.plan = plan
+        self.clock = clock
         self.media = MediaLoop(rest=GENERATOR_REST, clock_offset_us=clock.offset_us)
         self.service = make_service(self.media)
         self.recorder = Recorder()
@@ -125,6 +126,7 @@ class Generator:
             "playing": playing,
             "subscriptions": sum(len(participant.subscriptions) for participant in self.participants),
             "health": self.health.flush(),
+            "clock_uncertainty_us": self.clock.uncertainty_us,
             **measured,
         }
 

@@ -28,6 +28,8 @@ _SHARES: dict[str, tuple[str, str | None]] = {
     "frames_late_rate": ("frames_late", "framesAccounted"),
 }
 _STAMPED = ("framesAccounted", "wrong_stamps", "absent_stamps", "damaged_stamps")
+# What only a watched picture can show: where there is none, 0 freezes are no finding.
+_WATCHED = ("framesReceived", "freezeCount", "totalFreezesDuration", "pauseCount", "totalPausesDuration")
 SETTLING = 1.0  # seconds before the end of a run cut short in which nothing new is expected any more
 
 
@@ -65,6 +67,7 @@ class Measured:
         self.health = HealthTotals()
         self.elapsed = 0.0
         self.subscription_seconds = 0.0
+        self.clock_uncertainty_us = 0
         self._last: dict[str, float] = {}
 
     def add(self, interval: dict[str, Any]) -> None:
@@ -74,6 +77,7 @@ class Measured:
         worker, t = str(interval.get("worker", "")), float(interval["t"])
         self.subscription_seconds += interval["playing"] * max(0.0, interval["health"]["wall_seconds"])
         self._last[worker] = t
+        self.clock_uncertainty_us = max(self.clock_uncertainty_us, interval.get("clock_uncertainty_us", 0))
         self.elapsed = max(self.elapsed, t)
 
     def series(self, metric: Metric, tags: dict[str, str]) -> MetricSeries:
@@ -101,6 +105,10 @@ class Measured:
             return self._due("played_share", tags)
         if name == "disconnects":
             return int(self.totals.counter(["logins"], tags))
+        if name in _WATCHED:
+            return math.ceil(self.totals.counter(["watched_seconds"], tags))
+        if name in ("frames_doubled", "frames_reordered"):
+            return int(self.totals.counter(["framesAccounted"], tags))
         if name.endswith("_stamps"):
             return int(self.totals.counter(_STAMPED, tags))
         return int(self.totals.counter(["packetsReceived"], tags))
@@ -215,6 +223,7 @@ def results(measured: Measured, run: dict[str, Any], lost_workers: int) -> dict[
             "loop_lag_p99_ms": _number(health.lag.percentile(99)),
             "pacing_p99_ms": _number(health.pacing.percentile(99)),
             "socket_drops": health.socket_drops,
+            "clock_uncertainty_ms": measured.clock_uncertainty_us / 1000,
             "wait_for_core_share": health.wait_seconds / health.wall_seconds if health.wall_seconds else None,
             "processes": run.get("processes", 1),
             "saturated": bool(health.reasons()),

@@ -273,6 +273,7 @@ class CallParticipant(EventHandler):
             self._generator.recorder.count("play_failures", subscription.tags)
             error = CallError(0, f"no first frame within {PLAY_DEADLINE:g} s")
             self._generator.step("first_frame", PLAY_DEADLINE * 1000, error)
+            self._probe("play_overdue", {"stream": stream_id, "waited_ms": PLAY_DEADLINE * 1000})
 
     def _end_subscriptions(self) -> None:
         for subscription in self.subscriptions.values():

@@ -22,7 +22,7 @@ def read_header(path: Path) -> dict[str, Any]:
         line = file.readline(MAX_LINE_BYTES)
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise TraceError(f"{path}:1: not a trace: the first line is not JSON") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise TraceError(f'{path}:1: not a trace: the first line must have "format": "{FORMAT}"')
@@ -48,7 +48,7 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 return
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise TraceError(f"{path}:{number}: not JSON") from None
             if not isinstance(record, dict):
                 raise TraceError(f"{path}:{number}: a record must be a JSON object")

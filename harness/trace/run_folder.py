@@ -66,7 +66,7 @@ class RunFolder:
         """Raises RunFolderError when the file is missing or not JSON."""
         try:
             return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(f"{path}: cannot be read: {error}") from None
 
 
@@ -86,6 +86,6 @@ def complete_lines(path: Path) -> list[dict[str, Any]]:
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, RecursionError):
                     found.append(json.loads(line))
     return found

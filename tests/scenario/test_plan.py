@@ -122,9 +122,7 @@ def assert_sensible(participant: Participant) -> None:
 
 @given(SCENARIOS, SEEDS, USERS)
 @thorough
-def test_expected_subscriptions_are_the_pairs_that_are_expected(
-    made: Scenario, seed: int, users: int | None
-) -> None:
+def test_expected_subscriptions_are_the_pairs_that_are_expected(made: Scenario, seed: int, users: int | None) -> None:
     plan = build_plan(made, seed, users)
     total = 0
     for subscriber in plan.participants:

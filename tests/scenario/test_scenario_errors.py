@@ -281,7 +281,11 @@ def test_any_bytes_at_all_load_or_are_refused(raw: bytes) -> None:
 
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
     st.sampled_from(["5s", "1..3", "2/s", "50%", "off", "all", "frames", "p(95)<1", "9" * 400 + "s", "1" * 30 + "k"]),
 )
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner))
