@@ -45,6 +45,7 @@ class InboundVideo(InboundStream):
         "_next_rendered",
         "_open",
         "_padding",
+        "_timestamp",
         "_waiting",
         "_waiting_since_us",
         "framesDropped",
@@ -61,6 +62,7 @@ class InboundVideo(InboundStream):
         self._waiting: dict[int, _OpenFrame] = {}
         self._ended: deque[int] = deque(maxlen=64)
         self._padding: set[int] = set()
+        self._timestamp = -1
         self._next_rendered = -1
         self._last_rendered_us = 0
         self._first_key_us: int | None = None
@@ -81,11 +83,15 @@ class InboundVideo(InboundStream):
         self.packetsReceived += 1
         self.bytesReceived += end - at
         self.lastPacketReceived_us = arrival_us
-        transit = arrival_us * self._rate_per_us - timestamp
-        difference = abs(transit - self._transit)
-        self._transit = transit
-        if difference < 1 << 20:
-            self.jitter_clock += (difference - self.jitter_clock) / 16
+        if (
+            timestamp != self._timestamp
+        ):  # as libwebrtc: packets of one frame leave in a burst and say nothing of jitter
+            self._timestamp = timestamp
+            transit = arrival_us * self._rate_per_us - timestamp
+            difference = abs(transit - self._transit)
+            self._transit = transit
+            if difference < 1 << 20:
+                self.jitter_clock += (difference - self.jitter_clock) / 16
         if self._counting_only:
             if marker:
                 self.framesReceived += 1

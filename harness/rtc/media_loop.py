@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from harness.rtc.packet_path import PacketPath
 
 TICK = 0.1  # seconds: transport feedback and NACK retries, as browsers do it
-PACING_GRID_US = 2_000
+# Frames due within one grid step leave together: with few sources each leaves at once, with many the wake-ups are spared.
+PACING_GRID_US = (1_000, 5_000)
+GRID_PER_SOURCE_US = 25
 HOPELESSLY_LATE_US = 1_000_000
 
 
@@ -77,7 +79,9 @@ class MediaLoop:
         if self._pacing is not None:
             self._pacing.cancel()
         if self._heap and not self.closed:
-            wait = max(PACING_GRID_US, self._heap[0][0] - self.now_us())
+            finest, coarsest = PACING_GRID_US
+            grid = min(coarsest, max(finest, len(self._heap) * GRID_PER_SOURCE_US))
+            wait = max(grid, self._heap[0][0] - self.now_us())
             self._pacing = self.loop.call_later(wait / 1_000_000, self._pace)
         else:
             self._pacing = None

@@ -7,6 +7,7 @@ blocking its hub; killing the greenlet cancels the task.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from gevent.monkey import get_original
 from harness.rtc.poller import system_selector
 
 T = TypeVar("T")
+SWITCH_SECONDS = 0.0005
 
 
 class Bridge:
@@ -33,6 +35,8 @@ class Bridge:
         ready.close()
 
     def _run(self, ready: Any) -> None:
+        # Locust's greenlets run in another thread: they must not hold the interpreter for Python's usual 5 ms.
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.loop = asyncio.SelectorEventLoop(system_selector())
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(ready.send)

@@ -19,7 +19,7 @@ from harness.swarm.participant import CallParticipant
 from harness.trace.clock import RunClock
 from harness.trace.writer import TraceWriter
 
-GENERATOR_REST = 0.01  # seconds the socket poller rests; kernel timestamps keep arrival times exact meanwhile
+GENERATOR_REST = 0.015  # seconds the socket poller rests; kernel timestamps keep arrival times exact meanwhile
 
 GARBAGE_THRESHOLD = 50_000  # allocations between looks for cyclic garbage; Python's own is 700
 
