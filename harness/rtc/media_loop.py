@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.rtc.packet_path import PacketPath
 
 TICK = 0.1  # seconds: transport feedback and NACK retries, as browsers do it
-# Frames due within one grid step leave together: with few sources each leaves at once, with many the wake-ups are spared.
+# Frames due within a grid step leave together: with few sources each leaves at once, with many wake-ups are spared.
 PACING_GRID_US = (1_000, 5_000)
 GRID_PER_SOURCE_US = 25
 HOPELESSLY_LATE_US = 1_000_000

@@ -102,9 +102,9 @@ def _per(found: dict[str, Any], units: str) -> float:
     return float(found["cpu"] * 1000 / found["wall"] / found[units])
 
 
-def receive_cost(depth: str, peers: int) -> tuple[Cost, Cost]:
+def receive_cost(depth: str, peers: int, streams: int = STREAMS_PER_PEER) -> tuple[Cost, Cost]:
     """(per subscription-second, per publisher-second)"""
-    sent, received = measure_pair(depth, peers)
+    sent, received = measure_pair(depth, peers, streams)
     seconds = received["wall"]
     notes = {
         "frames_per_second": received["frames"] / seconds / received["subscriptions"],
@@ -153,7 +153,15 @@ def _room_measured(users: Role, service: EmbeddedService) -> dict[str, Any]:
 
 def forward_cost(speakers: int = 8, viewers: int = 20) -> Cost:
     """One room of speakers and viewers; the service's CPU is read from outside, its receiving included."""
-    order = {"rooms": 1, "speakers": speakers, "viewers": viewers, "play": "none", "depth": "packets", "ramp": 3}
+    order = {
+        "rooms": 1,
+        "speakers": speakers,
+        "viewers": viewers,
+        "play": "none",
+        "depth": "packets",
+        "ramp": 3,
+        "fps": 30,
+    }
     with _room(**order) as (users, service):
         found = _room_measured(users, service)
     playing = int(found["playing"])
@@ -162,10 +170,14 @@ def forward_cost(speakers: int = 8, viewers: int = 20) -> Cost:
     return Cost("forward, embedded service", "forwarded subscription", cost, playing, notes)
 
 
+def _meeting(rooms: int, members: int = 4) -> dict[str, Any]:
+    """Rooms in which everybody plays everybody."""
+    return {"rooms": rooms, "speakers": members, "viewers": 0, "play": "all", "depth": "frames", "ramp": 4, "fps": 25}
+
+
 def room_cost(rooms: int = 5, members: int = 4) -> Cost:
     """Whole simulated users in rooms where everybody plays everybody, every subscription at depth frames."""
-    order = {"rooms": rooms, "speakers": members, "viewers": 0, "play": "all", "depth": "frames", "ramp": 4}
-    with _room(**order) as (users, service):
+    with _room(**_meeting(rooms, members)) as (users, service):
         found = _room_measured(users, service)
     count = int(found["users"])
     notes = {
@@ -177,7 +189,16 @@ def room_cost(rooms: int = 5, members: int = 4) -> Cost:
         "service_cpu_ms_per_user": found["service_cpu"] * 1000 / found["wall"] / count,
     }
     cost = found["cpu"] * 1000 / found["wall"] / count
-    return Cost(f"user in a room of {members}, all at depth frames", "user", cost, count, notes)
+    return Cost(f"user in a room of {members}, 25 fps, all at depth frames", "user", cost, count, notes)
+
+
+def memory_per_user(fewer: int = 2, more: int = 12) -> float:
+    """Bytes that one more user of a room of 4 takes in the generator, clips apart: they are the same for both."""
+    sizes = {}
+    for rooms in (fewer, more):
+        with _room(**_meeting(rooms)) as (users, _):
+            sizes[rooms] = users.ask({"do": "measure", "seconds": WINDOW})["memory"]
+    return float((sizes[more] - sizes[fewer]) / (4 * (more - fewer)))
 
 
 def _cpu_of(pid: int | None) -> float:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
+
 from harness.measure.health import GeneratorHealth
 from harness.measure.histogram import Histogram
 from harness.measure.recorder import Recorder, Tags
@@ -195,7 +197,7 @@ class RoomUsers:
         self._parts: list[asyncio.Task[None]] = []
 
     async def join(self, order: dict[str, Any]) -> dict[str, Any]:
-        camera = {"size": "640x360", "fps": VIDEO.fps, "bitrate": VIDEO.bitrate, "codec": "vp8"}
+        camera = {"size": "640x360", "fps": order["fps"], "bitrate": VIDEO.bitrate, "codec": "vp8"}
         rooms = {
             "name": "calibration",
             "rooms": order["rooms"],
@@ -238,6 +240,7 @@ class RoomUsers:
             "lag_p99_ms": measured.health.lag.percentile(99),
             "latency_p99_ms": measured.totals.trend("frame_latency_ms", {}).percentile(99),
             "limits": measured.health.reasons(),
+            "memory": psutil.Process().memory_info().rss,
         }
 
     async def leave(self, order: dict[str, Any]) -> dict[str, Any]:
