@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+import scipy  # its submodules load when they are first used: whoever only reads cached clips does not wait for them
 from numpy.typing import NDArray
-from scipy.signal import lfilter, sosfilt
 
 Samples = NDArray[np.float64]
 
@@ -112,7 +112,9 @@ class _Voice:
     def _onset(self, position: int) -> Samples:
         """A fricative or plosive: a short burst of noise around one frequency."""
         length = round(self._chance.between(0.03, 0.09) * SAMPLE_RATE)
-        burst = sosfilt([_resonator(self._chance.between(2500, 7000), 1500)], self._noise_at(position, length))
+        burst = scipy.signal.sosfilt(
+            [_resonator(self._chance.between(2500, 7000), 1500)], self._noise_at(position, length)
+        )
         burst *= np.hanning(length)
         return burst * (0.04 / _rms(burst))
 
@@ -133,7 +135,7 @@ class _Voice:
         tremble = 1 + 0.01 * np.sin(2 * math.pi * 5.5 * np.arange(length) / SAMPLE_RATE)
         cycles = np.cumsum(np.linspace(first, last, length) * tremble / SAMPLE_RATE)
         pulses = np.diff(np.floor(cycles), prepend=0.0)
-        return np.asarray(lfilter([1.0, -0.97], [1.0, -1.9, 0.9025], pulses))
+        return np.asarray(scipy.signal.lfilter([1.0, -0.97], [1.0, -1.9, 0.9025], pulses))
 
     def _noise_at(self, position: int, length: int) -> Samples:
         start = position % (len(self._noise) - length)
@@ -160,7 +162,7 @@ def _glide(source: Samples, first: Samples, last: Samples) -> Samples:
         part = slice(start, start + _GLIDE_STEP)
         formants = first + (last - first) * min(1.0, 1.5 * start / len(source))
         sections = [_resonator(*pair) for pair in zip(formants.tolist(), _BANDWIDTHS, strict=True)]
-        shaped[part], state = sosfilt(sections, source[part], zi=state)
+        shaped[part], state = scipy.signal.sosfilt(sections, source[part], zi=state)
     return shaped
 
 

@@ -17,6 +17,7 @@ LAG_LIMIT_MS = 20.0  # p99 over the run
 PACING_LIMIT_MS = 20.0  # p99 over the run
 CPU_LIMIT = 0.95  # of one core, in a tenth of the seconds or more
 BUSY_SHARE = 0.1
+SHORTEST_SECONDS = 0.5  # of an interval whose CPU share means anything
 
 
 class GeneratorHealth:
@@ -88,9 +89,9 @@ class HealthTotals:
         self.wall_seconds += flushed["wall_seconds"]
         self.wait_seconds += flushed["wait_seconds"]
         self.socket_drops += flushed["socket_drops"]
-        self.intervals += 1
-        if flushed["wall_seconds"] > 0 and flushed["cpu_seconds"] / flushed["wall_seconds"] > CPU_LIMIT:
-            self.busy_intervals += 1
+        if flushed["wall_seconds"] >= SHORTEST_SECONDS:
+            self.intervals += 1
+            self.busy_intervals += flushed["cpu_seconds"] / flushed["wall_seconds"] > CPU_LIMIT
 
     def reasons(self) -> list[str]:
         """Why the generator was at its limit; empty when it was not."""

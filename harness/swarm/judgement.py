@@ -30,6 +30,7 @@ _SHARES: dict[str, tuple[str, str | None]] = {
 _STAMPED = ("framesAccounted", "wrong_stamps", "absent_stamps", "damaged_stamps")
 # What only a watched picture can show: where there is none, 0 freezes are no finding.
 _WATCHED = ("framesReceived", "freezeCount", "totalFreezesDuration", "pauseCount", "totalPausesDuration")
+START_TOLERANCE = 0.1  # seconds
 SETTLING = 1.0  # seconds before the end of a run cut short in which nothing new is expected any more
 
 
@@ -73,8 +74,9 @@ class Measured:
     def add(self, interval: dict[str, Any]) -> None:
         """One process's interval, as Generator.collect made it."""
         self.totals.add(interval)
-        self.health.add(interval["health"])
         worker, t = str(interval.get("worker", "")), float(interval["t"])
+        if t - interval["health"]["wall_seconds"] >= -START_TOLERANCE:
+            self.health.add(interval["health"])  # what a process did to get ready says nothing of the run
         self.subscription_seconds += interval["playing"] * max(0.0, interval["health"]["wall_seconds"])
         self._last[worker] = t
         self.clock_uncertainty_us = max(self.clock_uncertainty_us, interval.get("clock_uncertainty_us", 0))

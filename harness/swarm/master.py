@@ -113,6 +113,8 @@ class Master:
                 run.end("finished")
             elif time.monotonic() > limit:
                 run.end("users did not come to an end in time")
+        if getattr(self._environment.parsed_options, "csv_prefix", None):
+            gevent.sleep(LAST_REPORT_SECONDS)  # Locust writes its CSV files once a second, and not at the end
         if self._environment.web_ui is None:
             self._runner.quit()
         else:
