@@ -40,6 +40,7 @@ class PacketPath:
         self.packets_sent = self.packets_received = self.packets_rejected = self.send_errors = 0
         self.feedback_packets = 0
         self.transport_lost = self.transport_reported = 0
+        self.estimated_bitrate = 0  # bits per second the other side says it can take (REMB); 0 unknown
         self._new_stream = new_stream
         self._cname = secrets.token_hex(8)
         self._ssrc = secrets.randbits(32)
@@ -275,6 +276,8 @@ class PacketPath:
                 self.transport_lost += lost
         elif packet.format == rtcp.PLI and packet.media_ssrc in self.outbound:
             self.outbound[packet.media_ssrc].on_key_frame_request(fir=False)
+        elif packet.format == rtcp.APPLICATION:
+            self.estimated_bitrate = rtcp.remb_bitrate(packet.information) or self.estimated_bitrate
         elif packet.format == rtcp.FIR:
             for ssrc in rtcp.fir_ssrcs(packet.information):
                 if ssrc in self.outbound:

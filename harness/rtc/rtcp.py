@@ -137,6 +137,14 @@ def remb(sender_ssrc: int, bitrate: int, ssrcs: Sequence[int]) -> bytes:
     return feedback(PAYLOAD_FEEDBACK, APPLICATION, sender_ssrc, 0, information)
 
 
+def remb_bitrate(information: bytes) -> int | None:
+    """Bits per second of a REMB message; None when the application feedback is something else."""
+    if information[:4] != b"REMB" or len(information) < 8:
+        return None
+    (word,) = struct.unpack_from("!I", information, 4)
+    return (word & 0x3FFFF) << (word >> 18 & 63)
+
+
 def lost_sequences(information: bytes) -> list[int]:
     """The 16-bit sequence numbers a generic NACK asks for. Raises ValueError when it is malformed."""
     if len(information) % 4:
