@@ -72,6 +72,10 @@ class FrameAccount:
         self._highest = -1
         self._missing.clear()
 
+    def never_came(self, frames: int) -> None:
+        """The stream died: so many more were captured by its frame clock, and none of them arrived."""
+        self.captured += frames
+
     @property
     def lost(self) -> int:
         return self.captured - self.received

@@ -80,6 +80,10 @@ class FreezeDetector:
         self._last_us = None
         self._forget()
 
+    def silent_us(self, at_us: int) -> int:
+        """Time since the last frame; 0 when none is awaited."""
+        return 0 if self._last_us is None else max(0, at_us - self._last_us)
+
     def end(self, at_us: int) -> int:
         """The subscription ends while its stream should be there. Returns the length of an open freeze, else 0.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.measure.frames import FrameAccount
-from harness.measure.freezes import FreezeDetector
+from harness.measure.freezes import GAP_200_US, FreezeDetector
 from harness.measure.recorder import Recorder, Tags
 from harness.rtc.inbound import ABSENT, DAMAGED, InboundStream, StampFields
 
@@ -19,11 +19,20 @@ class SubscriptionMeasure:
     """
 
     def __init__(
-        self, recorder: Recorder, tags: Tags, *, publisher: int, stream: int, depth: str, audio_only: bool = False
+        self,
+        recorder: Recorder,
+        tags: Tags,
+        *,
+        publisher: int,
+        stream: int,
+        depth: str,
+        audio_only: bool = False,
+        fps: int = 0,
     ) -> None:
         self.tags = tags
         self.depth = depth
         self._audio_only = audio_only
+        self._fps = fps
         self.streams: list[InboundStream] = []
         self.first_packet_us: int | None = None
         self.first_frame_us: int | None = None
@@ -101,9 +110,12 @@ class SubscriptionMeasure:
             return
         self.ended = True
         if stream_was_there:
+            silent_us = self.freezes.silent_us(at_us)
             freeze = self.freezes.end(at_us)
             if freeze:
                 self._recorder.trend("freeze_duration_ms", self.tags, freeze / 1000)
+            if silent_us >= GAP_200_US:
+                self.video.never_came(silent_us * self._fps // 1_000_000)
         self.flush(at_us)
 
     # -- once a second -------------------------------------------------------------------------------------------

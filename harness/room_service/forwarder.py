@@ -103,23 +103,10 @@ class ForwardSink(OutboundStream):
         self.bytesSent += len(payload)
         self.note_timestamp(timestamp)
 
-    def on_nack(self, lost: Sequence[int]) -> None:
-        self.nackCount += 1
-        for wanted in lost:
-            sequence = (wanted - self._shift) & 0xFFFF
-            packet = self.source.ring[sequence % RING]
-            if packet is not None and packet[0] == sequence:
-                _, marker, timestamp, payload = packet
-                self.peer.send_packet(
-                    self._first_byte,
-                    marker | self.payload_type,
-                    wanted,
-                    timestamp,
-                    self.ssrc,
-                    self._extensions,
-                    payload,
-                )
-                self.retransmittedPacketsSent += 1
+    def _kept(self, sequence: int) -> tuple[int, int, bytes] | None:
+        original = (sequence - self._shift) & 0xFFFF
+        packet = self.source.ring[original % RING]
+        return packet[1:] if packet is not None and packet[0] == original else None
 
     def on_key_frame_request(self, *, fir: bool) -> None:
         if fir:

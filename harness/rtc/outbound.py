@@ -125,15 +125,22 @@ class OutboundStream:
         self._timestamp, self._timestamp_at_us = timestamp, time.monotonic_ns() // 1000
 
     def on_nack(self, lost: Sequence[int]) -> None:
+        """Send again, from what was kept, the packets that the other side misses."""
         self.nackCount += 1
         for sequence in lost:
-            packet = self._ring[sequence % RING] if self._ring else None
-            if packet is not None and packet[0] == sequence:
-                _, bit, timestamp, payload = packet
+            kept = self._kept(sequence)
+            if kept is not None:
+                marker, timestamp, payload = kept
+                second = marker | self.payload_type
                 self.peer.send_packet(
-                    self._first_byte, bit | self.payload_type, sequence, timestamp, self.ssrc, self._extensions, payload
+                    self._first_byte, second, sequence, timestamp, self.ssrc, self._extensions, payload
                 )
                 self.retransmittedPacketsSent += 1
+
+    def _kept(self, sequence: int) -> tuple[int, int, bytes] | None:
+        """Marker bit, timestamp and payload of a packet sent before, if it is still there."""
+        packet = self._ring[sequence % RING] if self._ring else None
+        return packet[1:] if packet is not None and packet[0] == sequence else None
 
     def on_key_frame_request(self, *, fir: bool) -> None:
         if fir:

@@ -142,7 +142,7 @@ def remb_bitrate(information: bytes) -> int | None:
     if information[:4] != b"REMB" or len(information) < 8:
         return None
     (word,) = struct.unpack_from("!I", information, 4)
-    return (word & 0x3FFFF) << (word >> 18 & 63)
+    return int((word & 0x3FFFF) << (word >> 18 & 63))
 
 
 def lost_sequences(information: bytes) -> list[int]:

@@ -37,6 +37,7 @@ class Subscription:
             stream=publisher.stamp_id,
             depth=depth,
             audio_only=publisher.camera is None,
+            fps=publisher.camera.fps if publisher.camera is not None else 0,
         )
         self.measure.on_first_frame = lambda: on_first_frame(self)
         self._reached: dict[str, int] = {}

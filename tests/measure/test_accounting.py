@@ -14,6 +14,7 @@ from harness.measure.freezes import FreezeDetector
 from harness.measure.health import HealthTotals
 from harness.measure.histogram import Histogram
 from harness.measure.recorder import Recorder, Tags, Totals
+from harness.measure.subscription import SubscriptionMeasure
 
 samples = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=300)
 
@@ -112,6 +113,18 @@ def test_a_frame_put_in_order_but_completed_after_its_successor_is_late() -> Non
     for number, completed in ((0, 10), (1, 50), (2, 30), (3, 60)):
         account.frame(number, completed)
     assert (account.late, account.lost) == (1, 0)
+
+
+def test_a_stream_that_dies_loses_what_its_frame_clock_says_was_captured() -> None:
+    recorder = Recorder()
+    measure = SubscriptionMeasure(recorder, Tags("a", "r1", "vp8"), publisher=1, stream=2, depth="frames", fps=25)
+    for number in range(50):
+        measure.video_frame((1, 2, number, 0, number * 40_000), number * 40_000 + 3000, key=False)
+        measure.rendered(number * 40_000 + 3000)
+    measure.end(49 * 40_000 + 3000 + 4_000_000, stream_was_there=True)
+    assert (measure.video.received, measure.video.captured) == (50, 150)
+    assert measure.freezes.gap500_us == 4_000_000
+    assert measure.freezes.freezeCount == 1
 
 
 names = st.sampled_from(["join_time_ms", "frame_latency_ms"])
