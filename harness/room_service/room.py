@@ -88,7 +88,10 @@ class RoomLogic:
         return session, effects
 
     def logout(self, session_id: str) -> list[Effect]:
-        return self._end(self._session(session_id), STOPPED, None)
+        session = self.sessions.get(session_id)
+        if session is None:
+            raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
+        return self._end(session, STOPPED, None)
 
     def kick(self, by: str, user_id: str) -> list[Effect]:
         """An administrator's kick. Raises CallError 1003025 without the privilege, 1002002 without such a user."""
@@ -300,11 +303,12 @@ class RoomLogic:
 
     # -- time ----------------------------------------------------------------------------------------------------
 
-    def heard(self, now: float, session_id: str) -> None:
-        """Anything at all came from this session."""
+    def heard(self, now: float, session_id: str) -> bool:
+        """Anything at all came from this session. False: it was thought gone, and has to resume."""
         session = self.sessions.get(session_id)
-        if session is not None:
+        if session is not None and session.present:
             session.last_heard = now
+        return session is None or session.present
 
     def disconnected(self, session_id: str) -> None:
         """The socket is gone; the user stays until the heartbeat times out, in case it comes back."""
@@ -358,7 +362,8 @@ class RoomLogic:
         return min(due) if due else None
 
     def _session(self, session_id: str) -> Session:
+        """The session that makes a call. Raises CallError 1000002 when it has ended or has yet to resume."""
         session = self.sessions.get(session_id)
-        if session is None:
+        if session is None or not session.present:
             raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
         return session

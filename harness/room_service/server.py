@@ -132,7 +132,11 @@ class RoomServer:
                 raise CallError(code, "not logged in" if known else f"unknown op {name[:40]!r}")
             self._login(connection, request)
             return
-        self.logic.heard(time.monotonic(), connection.session)
+        if not self.logic.heard(time.monotonic(), connection.session):
+            # Silent for so long that it was taken for gone, its socket open all the time: now it has to resume.
+            del self._connections[connection.session]
+            self._let_go(connection)
+            return
         if name == "login":
             raise CallError(ErrorCode.ALREADY_LOGGED_IN, "this connection is already logged in")
         handler = self._handlers.get(name)
@@ -163,9 +167,7 @@ class RoomServer:
             raise
         earlier = self._connections.pop(session.session_id, None)
         if earlier is not None:
-            earlier.session = None
-            self.waiting += 1
-            earlier.end()
+            self._let_go(earlier)
         connection.session = session.session_id
         self.waiting -= 1
         self._connections[session.session_id] = connection
@@ -183,6 +185,12 @@ class RoomServer:
         )
         self.carry_out(effects)
         self._arm()
+
+    def _let_go(self, connection: Connection) -> None:
+        """Close a socket whose session goes on without it."""
+        connection.session = None
+        self.waiting += 1
+        connection.end()
 
     async def _logout(self, connection: Connection, session: str, request: Request) -> dict[str, object] | None:
         connection.reply(request.id, {})

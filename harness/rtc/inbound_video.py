@@ -128,6 +128,8 @@ class InboundVideo(InboundStream):
         if frame.first >= 0 <= frame.last and ((frame.last - frame.first) & 0xFFFF) + 1 == frame.count:
             del self._open[timestamp]
             self._complete(frame)
+        if marker and self._h264:
+            self._start_h264()
 
     # -- H.264 has no start-of-frame bit: a frame starts after the marker of the one before, or with an SPS -----------
 
@@ -154,6 +156,10 @@ class InboundVideo(InboundStream):
         while following in self._padding:
             self._ended.append(following)
             following = (following + 1) & 0xFFFF
+
+    def _start_h264(self) -> None:
+        """The frame behind the last end may have come before it: now its first packet is known."""
+        following = (self._ended[-1] + 1) & 0xFFFF
         for timestamp, frame in list(self._open.items()):
             if frame.first < 0 and frame.lowest == following:
                 frame.first = following
@@ -166,6 +172,7 @@ class InboundVideo(InboundStream):
     def _pad(self, sequence: int, arrival_us: int) -> None:
         if self._h264 and (sequence - 1) & 0xFFFF in self._ended:
             self._end_h264(sequence)
+            self._start_h264()
         if sequence == self._next_rendered:
             self._next_rendered = (sequence + 1) & 0xFFFF
             self._render_waiting(arrival_us)

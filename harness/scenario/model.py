@@ -11,7 +11,17 @@ from harness.scenario.count import MOST_PER_ROOM
 from harness.scenario.errors import ImpossibleError, shown
 from harness.scenario.naming import MOST_ROLES, ROLE_PATTERN, room_name
 from harness.scenario.observe import ObserveField, ObserveShares
-from harness.scenario.part import AlsoAccepts, ArrivalRate, Part, Pause, RunDuration, text, text_schema, whole_field
+from harness.scenario.part import (
+    AlsoAccepts,
+    ArrivalRate,
+    Part,
+    Pause,
+    RunDuration,
+    one_of,
+    text,
+    text_schema,
+    whole_field,
+)
 from harness.scenario.quantity import format_duration, format_rate
 from harness.scenario.role import CODECS, Role
 
@@ -19,6 +29,7 @@ MOST_ROOMS = 10_000
 MOST_USERS = 20_000
 LARGEST_SEED = 2**32 - 1
 LONGEST_RUN = 86_400.0  # seconds, the upper end of RunDuration
+FILLINGS = ("evenly", "one_by_one")
 _DEFAULT_THRESHOLDS = ("login_share", "played_share")
 _DEFAULT_EXPRESSION = "value>=1"
 
@@ -137,6 +148,9 @@ class Scenario(Part):
         description="When users come: {ramp: 10s}, {poisson: 2/s} or at_once (the default).",
         json_schema_extra={"default": "at_once"},
     )
+    filling: Annotated[
+        str, PlainValidator(one_of(*FILLINGS)), WithJsonSchema({"type": "string", "enum": list(FILLINGS)})
+    ] = Field(default="evenly", description="Whether rooms fill at the same pace (evenly) or one_by_one.")
     duration: RunDuration = Field(description="Length of the run: 1s to 24h.")
     observe: ObserveField = Field(
         default=ObserveShares((("frames", 1.0),)),

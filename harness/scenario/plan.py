@@ -246,8 +246,8 @@ class _Run:
     def plan(self, users: int | None) -> Plan:
         seats = list(self.seats(users))
         self.check_effort(seats)
-        # By place in the room first: rooms fill at the same pace.
-        seats.sort(key=lambda seat: (seat.order, seat.room))
+        if self.scenario.filling == "evenly":  # by place in the room first; seats come room by room
+            seats.sort(key=lambda seat: (seat.order, seat.room))
         times = self.arrivals(len(seats))
         participants = (self.participant(seat, i, at) for i, (seat, at) in enumerate(zip(seats, times, strict=True)))
         rooms = (room_name(self.scenario.name, number) for number in sorted({seat.room for seat in seats}))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
-from harness.call import RoomStateReason
+from harness.call import CallError, RoomStateReason
 
 BLOCKS_PER_PACKET = 5  # a tuple, its payload and three numbers
 SHORT = {"heartbeat_interval": 0.2, "heartbeat_timeout": 0.8, "retry_window": 30.0}
@@ -87,6 +88,27 @@ def test_a_user_back_after_the_heartbeat_timeout_is_announced_again_and_publishe
             again = await bob.play(alice)
             await bob.sees(again, 10)
             assert alice.roster("roster.users") == {bob.user_id}
+
+    asyncio.run(scene())
+
+
+def test_a_user_who_was_silent_too_long_on_an_open_socket_is_taken_up_again_when_it_speaks(
+    testbed: Any, participants: Any
+) -> None:
+    async def scene() -> None:
+        async with testbed(**SHORT) as bed:
+            alice, bob = [await bed.caller(who).enter() for who in participants(2)]
+            alice.engine._driver._heartbeat.cancel()  # as a stopped process: nothing is closed, nothing is said
+            await bob.hears("roster.users", op="DEL")
+            bob.heard.clear()
+            with contextlib.suppress(CallError):
+                await alice.engine.send_message("still here")
+            await alice.hears("room.state", state="REJOINED")
+            await bob.hears("roster.users", op="ADD")
+            await bob.hears("roster.streams", op="ADD")
+            await bob.engine.send_message("welcome back")
+            await alice.hears("msg", body="welcome back")
+            assert alice.roster("roster.streams") == {bob.stream_id}
 
     asyncio.run(scene())
 

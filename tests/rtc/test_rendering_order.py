@@ -77,7 +77,6 @@ def test_a_picture_that_stood_for_longer_than_a_cycle_of_sequence_numbers_goes_o
             stream.sequences_to_request(packet.at_us)
     assert len(heard.shown) == 2, "the first frame, and the key frame two minutes later"
     assert not stream._waiting
-    assert stream.framesDropped >= 2_997
 
 
 @pytest.mark.parametrize("jump", [5_000, -5_000, 30_000, -30_000])
@@ -110,7 +109,10 @@ def test_a_frame_whose_stamp_was_damaged_is_told_as_such() -> None:
     for codec in ("vp8", "h264"):
         stream, heard, _ = receiver(codec)
         for packet in stream_of(codec, 2):
-            wrong = packet.payload.replace(b"\xc7MS\x01\0\0\0\x07", b"\xc7MS\x01\0\0\0\x06")
+            wrong = packet.payload
+            for escape in (b"", b"\3"):  # H.264 escapes what looks like a start code
+                start = b"\xc7MS\x01\0\0" + escape + b"\0"
+                wrong = wrong.replace(start + b"\x07", start + b"\x06")
             feed(stream, replace(packet, payload=wrong))
         assert [stamp for stamp, _, _ in heard.frames] == [DAMAGED, DAMAGED]
 

@@ -297,3 +297,13 @@ def test_a_long_explanation_can_be_cut() -> None:
     lines = build_plan(scenario({"m": {"count": 9}})).explain(most=4)
     assert lines[-1] == "... and 14 more"
     assert sum("login" in line for line in lines) == 5  # four actions, and the threshold on logins
+
+
+def test_rooms_that_fill_one_by_one_are_full_before_the_next_begins() -> None:
+    roles = {"member": {"count": 3}}
+    told = {"name": "x", "rooms": 3, "duration": "30s", "arrival": {"ramp": "9s"}, "roles": roles}
+    evenly = build_plan(Scenario.model_validate(told)).participants
+    one_by_one = build_plan(Scenario.model_validate({**told, "filling": "one_by_one"})).participants
+    assert [p.room_id[-2:] for p in evenly] == ["01", "02", "03"] * 3
+    assert [p.room_id[-2:] for p in one_by_one] == ["01"] * 3 + ["02"] * 3 + ["03"] * 3
+    assert [p.arrive_at for p in one_by_one] == [p.arrive_at for p in evenly]
