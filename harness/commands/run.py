@@ -94,9 +94,10 @@ def run_scenario(request: Request, locust_options: list[str]) -> int:
         try:
             progress.begin(prepared.plan)
             ended = run_swarm(prepared, locust_options, progress.watch)
+            death = prepared.embedded.death() if prepared.embedded is not None else None
         finally:
             prepared.release()
-    code = finish(prepared.folder, ended)
+    code = finish(prepared.folder, ended, death)
     _, results = write_reports(prepared.folder)
     print_results(console, results, prepared.folder)
     return code

@@ -98,7 +98,7 @@ class RoomServer:
             if connection.session is None:
                 self.waiting -= 1
             elif self._connections.get(connection.session) is connection:
-                del self._connections[connection.session]
+                self._connections.pop(connection.session, None)
                 self.logic.disconnected(connection.session)
             await connection.close()
         return connection.socket
@@ -134,7 +134,7 @@ class RoomServer:
             return
         if not self.logic.heard(time.monotonic(), connection.session):
             # Silent for so long that it was taken for gone, its socket open all the time: now it has to resume.
-            del self._connections[connection.session]
+            self._connections.pop(connection.session, None)
             self._let_go(connection)
             return
         if name == "login":

@@ -175,7 +175,7 @@ class SecureTransport:
         early: list[tuple[bytes, int]] = []
         while not queue.empty():
             item = queue.get_nowait()
-            if item and 127 < item[0][0] < 192:
+            if item and item[0] and 127 < item[0][0] < 192:
                 early.append(item)
             else:
                 kept.append(item)
@@ -186,7 +186,7 @@ class SecureTransport:
     def hand_back(self, datagram: bytes) -> None:
         """Give a STUN or DTLS datagram to aioice, which answers it or queues it for aiortc."""
         if datagram and self._protocol is not None and not self._closed:
-            with contextlib.suppress(AssertionError, KeyError, ValueError):  # hostile STUN must not stop the drain
+            with contextlib.suppress(AssertionError, KeyError, ValueError, struct.error):  # hostile STUN: drain on
                 self._protocol.datagram_received(datagram, self._remote_address)
 
     def socket_drops(self) -> int:

@@ -299,8 +299,7 @@ class PacketPath:
     def tick(self, now_us: int) -> None:
         """Ten times a second: transport feedback and repair; once a second one compound report for all streams."""
         media_ssrc = next(iter(self.inbound), 0)
-        information = self._feedback.take(self._ssrc, media_ssrc)
-        if information is not None:
+        while (information := self._feedback.take(self._ssrc, media_ssrc)) is not None:
             self.send_rtcp(information)
         for stream in self.inbound.values():
             if stream.kind == "video":

@@ -130,7 +130,8 @@ def nack(sender_ssrc: int, media_ssrc: int, lost: Iterable[int]) -> bytes:
 
 
 def remb(sender_ssrc: int, bitrate: int, ssrcs: Sequence[int]) -> bytes:
-    """Receiver estimated maximum bitrate (draft-alvestrand-rmcat-remb), bits per second."""
+    """Receiver estimated maximum bitrate (draft-alvestrand-rmcat-remb), bits per second, for 255 SSRCs at most."""
+    ssrcs = ssrcs[:255]
     exponent = max(0, int(bitrate).bit_length() - 18)
     word = len(ssrcs) << 24 | exponent << 18 | int(bitrate) >> exponent
     information = b"REMB" + struct.pack("!I", word) + struct.pack(f"!{len(ssrcs)}I", *ssrcs)

@@ -30,6 +30,13 @@ class EmbeddedService:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
+    def death(self) -> str | None:
+        """A sentence when the service has ended by itself, or was ended by somebody else; None while it runs."""
+        code = self._process.poll() if self._process is not None else None
+        if code is None:
+            return None
+        return f"the embedded service ended during the run (exit code {code}); see {self._log.name}"
+
     def start(self) -> None:
         """Raises ServiceUnreachable when it does not come up."""
         command = [sys.executable, "-m", "harness", "serve", "--port", "0", "--end-with-parent", *self._options]

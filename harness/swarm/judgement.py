@@ -201,6 +201,8 @@ def results(measured: Measured, run: dict[str, Any], lost_workers: int) -> dict[
     thresholds = [measured.judge(key, expression) for key, expression in plan.thresholds]
     ended = run.get("ended", "killed")
     outcome, reasons = verdict(measured, thresholds, ended, lost_workers)
+    if run.get("service_death"):
+        outcome, reasons = ("fail" if outcome == "pass" else outcome), [run["service_death"], *reasons]
     expected, observed = measured.expected(), measured.observed()
     seconds = measured.subscription_seconds
     return {

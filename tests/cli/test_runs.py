@@ -152,6 +152,22 @@ def test_a_killed_harness_takes_its_processes_with_it_and_its_folder_is_readable
     assert results(tmp_path)["metrics"]["frame_latency_ms"]["count"] > 10
 
 
+def test_a_service_that_dies_in_mid_run_is_named_and_fails_the_run(
+    harness: Harness, small_scenario: Small, tmp_path: Path, no_strays: Callable[[], None]
+) -> None:
+    run = start(tmp_path, str(small_scenario("10s")))
+    wait_for_playing(tmp_path, 2)
+    service = next(p for p in psutil.Process(run.pid).children() if "serve" in p.cmdline())
+    service.kill()
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 1, output
+    found = results(tmp_path)
+    assert "embedded service ended" in found["reasons"][0]
+    assert found["metrics"]["disconnects"]["value"] == 2
+    assert found["metrics"]["frame_loss_rate"]["value"] > 0.3, "what was captured and never came is lost"
+    no_strays()
+
+
 def test_plain_locust_runs_the_scenario_and_reports_it(small_scenario: Small, tmp_path: Path) -> None:
     locust = Path(sys.executable).with_name("locust")
     command = [str(locust), "-f", str(ROOT / "harness" / "swarm" / "locustfile.py"), "--scenario", "small.yaml"]

@@ -1,0 +1,316 @@
+"""Random histories of two rooms, as a shell could cause them: views, media, extra info and deadlines stay true.
+
+Calls come only from sessions that have a socket, as the shell guarantees; everything else may happen at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.call import CallError, ErrorCode
+from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
+from harness.room_service.room import RoomLogic
+from harness.room_service.settings import Settings
+from harness.room_service.state import Session
+from harness.room_service.tokens import Claims
+
+USERS, ROOMS, STREAMS = "abc", ("r1", "r2"), ("s1", "s2")
+WALL = 1_700_000_000.0
+CALLS = ("publish", "unpublish", "play", "unplay", "room_extra", "stream_extra", "message", "kick", "logout", "renew")
+MEDIA = ("stream_live", "publication_failed", "play_live", "play_failed")
+# Unequal shares: a history in which nobody stays for long shows little.
+STEPS = (
+    ("login", "publish", "stream_live", "play", "play_live") * 3 + ("disconnect", "resume", "time") * 2 + CALLS + MEDIA
+)
+Step = tuple[str, str, str, int]
+steps = st.lists(
+    st.tuples(st.sampled_from(STEPS), st.sampled_from(USERS), st.sampled_from(STREAMS), st.integers(0, 40)), max_size=50
+)
+
+
+class Told:
+    """What one session knows by the fold of its events."""
+
+    def __init__(self, *, user_updates: bool) -> None:
+        self.user_updates = user_updates
+        self.users: dict[str, str] = {}
+        self.streams: dict[str, tuple[str, str]] = {}  # user, extra info
+        self.room_extra: dict[str, str] = {}
+        self.plays: dict[str, str] = {}
+        self.ended = False
+
+    def hear(self, event: dict[str, Any]) -> None:
+        assert not self.ended, f"{event} after the end"
+        getattr(self, "on_" + event["event"], lambda event: None)(event)
+
+    def on_user_update(self, event: dict[str, Any]) -> None:
+        assert self.user_updates
+        self._fold(self.users, event["op"], {u["user"]: u["name"] for u in event["users"]}, event["users"])
+
+    def on_stream_update(self, event: dict[str, Any]) -> None:
+        items = {s["stream"]: (s["user"], s.get("extra", "")) for s in event["streams"]}
+        if event["op"] == "ADD" and self.user_updates:
+            assert {user for user, _ in items.values()} <= set(self.users), "a stream before its user"
+        if event["op"] == "DEL":
+            assert all(s["reason"] in (1, 2, 3, 4, 5) for s in event["streams"])
+            assert all(self.streams[s["stream"]][0] == s["user"] for s in event["streams"])
+        self._fold(self.streams, event["op"], items, event["streams"])
+
+    @staticmethod
+    def _fold(known: dict[str, Any], op: str, items: dict[str, Any], listed: list[Any]) -> None:
+        assert len(items) == len(listed) > 0, "an empty list, or one with doubles"
+        if op == "ADD":
+            assert not items.keys() & known.keys(), "added what was there"
+            known |= items
+        else:
+            for item in items:
+                del known[item]  # a KeyError: deleted what was not there
+
+    def on_stream_extra(self, event: dict[str, Any]) -> None:
+        for item in event["streams"]:
+            assert self.streams[item["stream"]][0] == item["user"]
+            self.streams[item["stream"]] = (item["user"], item["extra"])
+
+    def on_room_extra(self, event: dict[str, Any]) -> None:
+        self.room_extra[event["key"]] = event["value"]
+
+    def on_player_state(self, event: dict[str, Any]) -> None:
+        self.plays[event["stream"]] = event["state"]
+
+    def on_kicked(self, event: dict[str, Any]) -> None:
+        assert event["code"] in (1002050, 1002055, 1002056)
+        self.ended = True
+
+
+class World:
+    """The logic, and a shell that only keeps books: who has a socket, what is attached, what each was told."""
+
+    def __init__(self, *, kick_on_expiry: bool) -> None:
+        self.logic = RoomLogic(
+            Settings(heartbeat_timeout=20, retry_window=60, streams_per_user=2, kick_on_token_expiry=kick_on_expiry)
+        )
+        self.now = 0.0
+        self.latest: dict[str, str] = {}  # user: last session
+        self.told: dict[str, Told] = {}
+        self.sockets: set[str] = set()
+        self.publications: set[tuple[str, str]] = set()
+        self.attached: dict[tuple[str, str], str] = {}  # player, stream: the publishing session
+        self.closed: set[str] = set()
+
+    @property
+    def wall(self) -> float:
+        return WALL + self.now
+
+    def apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            assert effect.session not in self.closed, f"{effect} after its session was closed"
+            if isinstance(effect, Send):
+                if effect.session in self.sockets:
+                    self.told[effect.session].hear(effect.event)
+            elif isinstance(effect, CloseSession):
+                self.closed.add(effect.session)
+                self.sockets.discard(effect.session)
+            elif isinstance(effect, ClosePublication):
+                self.publications.remove((effect.session, effect.stream))
+            elif isinstance(effect, Attach):
+                stream = self.logic.rooms[self.logic.sessions[effect.session].room_id].streams[effect.stream]
+                assert (effect.session, effect.stream) not in self.attached, "attached twice"
+                self.attached[effect.session, effect.stream] = stream.session
+            elif isinstance(effect, Detach):
+                self.attached.pop((effect.session, effect.stream), None)
+
+    def _at_hand(self, name: str, session: str, stream: str, number: int) -> str:
+        """Mostly a stream that the session really publishes or plays: media seldom comes out of nowhere."""
+        known = self.logic.sessions.get(session)
+        if known is None or not number % 8:
+            return stream
+        own = [s for owner, s in self.publications if owner == session] if "play" not in name else [*known.plays]
+        attached = [s for s in own if (session, s) in self.attached]
+        choice = sorted(attached or own) or [stream]
+        return choice[number % len(choice)]
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def do(self, name: str, user: str, stream: str, number: int) -> None:
+        session = self.latest.get(user, "")
+        if name in CALLS:
+            if session in self.sockets and self.logic.heard(self.now, session):
+                getattr(self, name)(session, stream, number)
+        elif name in MEDIA:
+            stream = self._at_hand(name, session, stream, number)
+            effects = getattr(self.logic, name)(session, stream)
+            if name == "play_live" and effects:
+                assert (session, stream) in self.attached, "packets of what is not attached"
+            self.apply(effects)
+        else:
+            getattr(self, name)(user, session, number)
+
+    def login(self, user: str, session: str, number: int) -> None:
+        claims = Claims(user, ROOMS[number % 8 == 7], self.wall + 10 + 3 * number, admin=number % 2 == 0)
+        updates = number % 5 > 0
+        new, effects = self.logic.login(self.now, self.wall, claims, user_name=user.upper(), user_updates=updates)
+        self.told[new.session_id] = Told(user_updates=updates)
+        self.latest[user] = new.session_id
+        self.sockets.add(new.session_id)
+        self.apply(effects)
+
+    def resume(self, user: str, session: str, number: int) -> None:
+        if session in self.closed:
+            with pytest.raises(CallError) as caught:
+                self.logic.resume(self.now, session, user)
+            assert caught.value.code == ErrorCode.RECONNECT_REFUSED
+            return
+        back, effects = self.logic.resume(self.now, session, user)
+        self.sockets.add(session)
+        self.told[session].plays = dict(back.plays)  # as the reply says
+        self.apply(effects)
+
+    def disconnect(self, user: str, session: str, number: int) -> None:
+        if session in self.sockets:
+            self.sockets.remove(session)
+            self.logic.disconnected(session)
+
+    def publish(self, session: str, stream: str, number: int) -> None:
+        self.logic.publish(self.wall, session, stream, {"video": "vp8"}, f"x{number}")
+        self.publications.add((session, stream))
+
+    def unpublish(self, session: str, stream: str, number: int) -> None:
+        self.apply(self.logic.unpublish(session, stream))
+
+    def play(self, session: str, stream: str, number: int) -> None:
+        before = self.logic.sessions[session].plays.get(stream, "REQ")
+        self.apply(self.logic.play(session, stream))
+        self.told[session].plays[stream] = before
+
+    def unplay(self, session: str, stream: str, number: int) -> None:
+        self.apply(self.logic.unplay(session, stream))
+
+    def room_extra(self, session: str, stream: str, number: int) -> None:
+        self.told[session].room_extra[stream] = f"x{number}"
+        self.apply(self.logic.set_room_extra(self.wall, session, stream, f"x{number}"))
+
+    def stream_extra(self, session: str, stream: str, number: int) -> None:
+        self.apply(self.logic.set_stream_extra(session, stream, f"x{number}"))
+
+    def message(self, session: str, stream: str, number: int) -> None:
+        _, effects = self.logic.message(session, "hello", True)
+        room = self.logic.rooms[self.logic.sessions[session].room_id]
+        others = {o.session_id for o in room.present() if o.session_id in self.sockets} - {session}
+        assert [effect.session for effect in effects] == [o for o in room.sessions if o in others]
+        self.apply(effects)
+
+    def kick(self, session: str, stream: str, number: int) -> None:
+        self.apply(self.logic.kick(session, USERS[number % 3]))
+
+    def logout(self, session: str, stream: str, number: int) -> None:
+        self.told[session].ended = True
+        self.apply(self.logic.logout(session))
+
+    def renew(self, session: str, stream: str, number: int) -> None:
+        claims = self.logic.sessions[session].claims
+        self.logic.renew_token(session, Claims(claims.user_id, claims.room_id, self.wall + 10 + 3 * number))
+
+    def time(self, user: str, session: str, number: int) -> None:
+        """Time passes from deadline to deadline; at the end of most, all clients send a heartbeat."""
+        until = self.now + number / 2
+        for _ in range(200):
+            due = self.logic.next_deadline(self.now, self.wall)
+            if due is None or due > until:
+                break
+            if due > self.now:
+                assert self.logic.on_time((self.now + due) / 2, WALL + (self.now + due) / 2) == [], "before it was due"
+            self.now = max(self.now, due)
+            effects = self.logic.on_time(self.now, self.wall)
+            after = self.logic.next_deadline(self.now, self.wall)
+            self.apply(effects)
+            for silent in [s for s in self.sockets if not self.logic.sessions[s].present]:
+                self.sockets.remove(silent)  # the shell closes the socket of a session that has to resume
+            assert effects or after is None or after > due, "a deadline at which nothing happened"
+        else:
+            raise AssertionError("deadlines without end")
+        self.now = until
+        if number % 4:
+            for connected in self.sockets:
+                assert self.logic.heard(self.now, connected)
+
+    # -- what must hold ------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        logic = self.logic
+        assert self.closed.isdisjoint(logic.sessions)
+        assert {s.session_id for room in logic.rooms.values() for s in room.sessions.values()} == set(logic.sessions)
+        assert all(room.sessions for room in logic.rooms.values()), "an empty room is forgotten"
+        streams = {s.stream_id: s for room in logic.rooms.values() for s in room.streams.values()}
+        assert streams == logic._streams
+        assert {(s.session, s.stream_id) for s in streams.values()} == self.publications
+        assert {s.user_id: s.session_id for s in logic.sessions.values()} == logic._users
+        for session in logic.sessions.values():
+            assert session.connected == (session.session_id in self.sockets)
+            assert session.present or not session.plays
+            if session.connected:
+                self._check_view(session)
+        self._check_media()
+
+    def _check_view(self, session: Session) -> None:
+        told, room = self.told[session.session_id], self.logic.rooms[session.room_id]
+        others = [other for other in room.present() if other is not session]
+        users = {other.user_id: other.user_name for other in others} if session.user_updates else {}
+        live = {
+            stream.stream_id: (other.user_id, stream.extra)
+            for other in others
+            for stream in room.streams.values()
+            if stream.live and stream.session == other.session_id
+        }
+        assert (told.users, told.streams) == (users, live)
+        assert told.room_extra == {key: item["value"] for key, item in room.extra.items()}
+        assert {s: told.plays.get(s) for s in session.plays} == session.plays
+
+    def _check_media(self) -> None:
+        """Attached is exactly what is played and live, and to the publication that is there now."""
+        wanted = {}
+        for session in self.logic.sessions.values():
+            for stream_id, state in session.plays.items():
+                stream = self.logic.rooms[session.room_id].streams.get(stream_id)
+                if stream is not None and stream.live:
+                    wanted[session.session_id, stream_id] = stream.session
+                else:
+                    assert state == "REQ", "live, and nothing there"
+        assert self.attached == wanted
+
+
+def run(schedule: list[Step], *, kick_on_expiry: bool, check: Callable[[World], None]) -> World:
+    world = World(kick_on_expiry=kick_on_expiry)
+    for step in schedule:
+        with contextlib.suppress(CallError):
+            world.do(*step)
+        check(world)
+    return world
+
+
+@settings(max_examples=250, deadline=None)
+@given(steps, st.booleans())
+def test_in_every_history_all_views_and_all_media_are_true_after_every_step(
+    schedule: list[Step], kick_on_expiry: bool
+) -> None:
+    run(schedule, kick_on_expiry=kick_on_expiry, check=World.check)
+
+
+@settings(max_examples=80, deadline=None)
+@given(steps, st.booleans())
+def test_when_every_client_falls_silent_the_service_is_empty_in_the_end(
+    schedule: list[Step], kick_on_expiry: bool
+) -> None:
+    world = run(schedule, kick_on_expiry=kick_on_expiry, check=lambda world: None)
+    for _ in range(4):
+        world.time("", "", 40)  # of the numbers after which nobody sends a heartbeat
+        world.check()
+    logic = world.logic
+    assert not (logic.rooms or logic.sessions or logic._streams or logic._users)
+    assert not (world.publications or world.attached or world.sockets)
+    assert logic.next_deadline(world.now, world.wall) is None
