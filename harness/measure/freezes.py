@@ -51,6 +51,10 @@ class FreezeDetector:
             self.pause_us += interval
             self._forget()
             return 0
+        return self._judge(interval)
+
+    def _judge(self, interval: int) -> int:
+        """Take an interval into the average, and count it when that makes it a freeze."""
         self._intervals.append(interval)
         self._sum += interval
         if len(self._intervals) > WINDOW:
@@ -87,18 +91,12 @@ class FreezeDetector:
     def end(self, at_us: int) -> int:
         """The subscription ends while its stream should be there. Returns the length of an open freeze, else 0.
 
-        An open gap counts as watched time and as gap; as a freeze when the rule would call it one.
+        An open gap counts as if a frame had ended it: as watched time, as gap, and as a freeze when the rule makes it
+        one; longer than a pause it is neither freeze nor pause, as nothing has come after it.
         """
         last, self._last_us = self._last_us, None
         if last is None or at_us <= last:
             return 0
         gap = at_us - last
         self._watch(gap)
-        if len(self._intervals) < LEAST_SAMPLES:
-            return 0
-        average = self._sum // len(self._intervals)
-        if gap < max(3 * average, average + ADDED_US) or gap > PAUSE_US:
-            return 0
-        self.freezeCount += 1
-        self.freeze_us += gap
-        return gap
+        return 0 if gap > PAUSE_US else self._judge(gap)

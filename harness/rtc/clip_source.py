@@ -59,9 +59,7 @@ class VideoSource:
             frame = clip.frames[self._position]
             stamp = pack_stamp(self._publisher, self._stamp_stream, self._number, self._position, due_us)
             payloads = frame_payloads(clip.spec.codec, frame, self._picture_id, stamp)
-            stream.send(payloads, self._timestamp + self._number * 90_000 // clip.spec.fps, marker=True)
-            if frame.key:
-                stream.keyFramesSent += 1
+            stream.send(payloads, self._timestamp + self._number * 90_000 // clip.spec.fps, marker=True, key=frame.key)
             self._picture_id = (self._picture_id + 1) & 0x7FFF
             self._position = (self._position + 1) % len(clip.frames)
         self._number += 1

@@ -9,6 +9,7 @@ from synthetic_media.packetize import h264_starts_key, vp8_payload
 from synthetic_media.stamp import StampDamaged, read_sei_stamp, unpack_stamp
 
 KEY_FRAME_RETRY_US = 500_000
+MOST_OPEN = 64  # frames some of whose packets have come; more is not reordering but rubbish
 
 
 class _OpenFrame:
@@ -103,6 +104,8 @@ class InboundVideo(InboundStream):
         frame = self._open.get(timestamp)
         if frame is None:
             frame = self._open[timestamp] = _OpenFrame(sequence)
+            if len(self._open) > MOST_OPEN:
+                self._drop_oldest()
         frame.count += 1
         frame.completed_us = max(frame.completed_us, arrival_us)
         try:
@@ -166,6 +169,12 @@ class InboundVideo(InboundStream):
                 if frame.last >= 0 and ((frame.last - frame.first) & 0xFFFF) + 1 == frame.count:
                     del self._open[timestamp]
                     self._complete(frame)
+
+    def _drop_oldest(self) -> None:
+        del self._open[next(iter(self._open))]
+        self.framesDropped += 1
+        self.wants_key_frame = True
+        self._alert()
 
     # -- frames --------------------------------------------------------------------------------------------------
 
@@ -267,6 +276,4 @@ class InboundVideo(InboundStream):
         self.wants_key_frame = False
         self._asked_key_us = now_us
         self.pliCount += 1
-        if len(self._open) > 64:
-            self._open.clear()
         return True

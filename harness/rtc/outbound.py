@@ -90,7 +90,9 @@ class OutboundStream:
         self.round_trip_ms: float | None = None
         self.wants_key_frame = False
 
-    def send(self, payloads: Sequence[bytes], timestamp: int, *, marker: bool, level: int = 0) -> None:
+    def send(
+        self, payloads: Sequence[bytes], timestamp: int, *, marker: bool, level: int = 0, key: bool = False
+    ) -> None:
         """Send the RTP payloads of one frame. The marker bit goes on the last one when `marker` is set."""
         peer = self.peer
         if not peer.transport.connected:
@@ -118,6 +120,7 @@ class OutboundStream:
         self.packetsSent += last + 1
         self.bytesSent += size
         self.framesSent += 1
+        self.keyFramesSent += key
         self.note_timestamp(timestamp)
 
     def note_timestamp(self, timestamp: int) -> None:

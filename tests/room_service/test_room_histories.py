@@ -26,11 +26,13 @@ CALLS = ("publish", "unpublish", "play", "unplay", "room_extra", "stream_extra",
 MEDIA = ("stream_live", "publication_failed", "play_live", "play_failed")
 # Unequal shares: a history in which nobody stays for long shows little.
 STEPS = (
-    ("login", "publish", "stream_live", "play", "play_live") * 3 + ("disconnect", "resume", "time") * 2 + CALLS + MEDIA
+    ("login", "publish", "stream_live", "play", "play_live") * 4 + ("disconnect", "resume", "time") * 2 + CALLS + MEDIA
 )
 Step = tuple[str, str, str, int]
 steps = st.lists(
-    st.tuples(st.sampled_from(STEPS), st.sampled_from(USERS), st.sampled_from(STREAMS), st.integers(0, 40)), max_size=50
+    st.tuples(st.sampled_from(STEPS), st.sampled_from(USERS), st.sampled_from(STREAMS), st.integers(0, 40)),
+    min_size=20,
+    max_size=60,
 )
 
 
@@ -152,8 +154,10 @@ class World:
             getattr(self, name)(user, session, number)
 
     def login(self, user: str, session: str, number: int) -> None:
-        claims = Claims(user, ROOMS[number % 8 == 7], self.wall + 10 + 3 * number, admin=number % 2 == 0)
-        updates = number % 5 > 0
+        if session in self.sockets and number % 5:
+            return  # most logins are of users who are not in
+        claims = Claims(user, ROOMS[number % 8 == 7], self.wall + 10 + 3 * number, admin=number % 4 == 0)
+        updates = number % 6 > 0
         new, effects = self.logic.login(self.now, self.wall, claims, user_name=user.upper(), user_updates=updates)
         self.told[new.session_id] = Told(user_updates=updates)
         self.latest[user] = new.session_id

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from made_packets import Heard, Packet, feed, receiver, stream_of
 
 from harness.rtc.inbound import ABSENT, InboundAudio
+from harness.rtc.inbound_video import MOST_OPEN
 from synthetic_media.packetize import opus_payload
 from synthetic_media.stamp import pack_stamp
 
@@ -156,3 +157,13 @@ def test_sound_is_stamped_packet_by_packet_and_its_jitter_is_rfc_3550s() -> None
         before = transit
     assert [s[2] for s in heard.sounds if isinstance(s, tuple)] == list(range(200))
     assert stream.jitter_ms == pytest.approx(expected / 48, rel=0.02)
+
+
+def test_frames_that_never_complete_are_bounded_and_a_key_frame_is_asked_for() -> None:
+    stream, heard, alerts = receiver()
+    for number in range(5000):
+        feed(stream, Packet(number & 0xFFFF, number * 3600, 0, b"\x80\x80\x80\x01" + b"x" * 20, number * 1000))
+    assert len(stream._open) == MOST_OPEN
+    assert stream.framesDropped == 5000 - MOST_OPEN
+    assert alerts == [stream]
+    assert not heard.frames

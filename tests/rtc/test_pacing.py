@@ -29,7 +29,10 @@ class Recorded:
         self.keyFramesSent = 0
         self.sent: list[tuple[Sequence[bytes], int, bool, int]] = []
 
-    def send(self, payloads: Sequence[bytes], timestamp: int, *, marker: bool, level: int = 0) -> None:
+    def send(
+        self, payloads: Sequence[bytes], timestamp: int, *, marker: bool, level: int = 0, key: bool = False
+    ) -> None:
+        self.keyFramesSent += key
         self.sent.append((payloads, timestamp, marker, level))
 
     @property

@@ -93,6 +93,22 @@ def test_times_are_those_at_which_the_kernel_had_each_packet(receiver: socket.so
     assert inbox.times[0] < inbox.times[-1]
 
 
+def test_a_socket_without_times_does_not_take_them_from_the_next(
+    receiver: socket.socket, sender: socket.socket
+) -> None:
+    inbox = Inbox()
+    with socket.socket(type=socket.SOCK_DGRAM) as plain:
+        plain.bind(("127.0.0.1", 0))
+        sender_of_plain = socket.socket(type=socket.SOCK_DGRAM)
+        sender_of_plain.sendto(b"no time", plain.getsockname())
+        sender_of_plain.close()
+        assert taken(inbox, inbox.receive(plain)) == [b"no time"]
+    before = time.time_ns() // 1000
+    sender.send(b"with a time")
+    assert taken(inbox, inbox.receive(receiver)) == [b"with a time"]
+    assert before - 1 <= inbox.times[0] <= time.time_ns() // 1000
+
+
 def test_an_error_that_the_network_reported_is_no_packet(inbox: Inbox) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as gone, socket.socket(type=socket.SOCK_DGRAM) as sock:
         gone.bind(("127.0.0.1", 0))
@@ -207,5 +223,18 @@ def test_a_closed_poller_drains_nothing_more(while_resting: bool) -> None:
                 await asyncio.sleep(0)
         assert len(station.drained) == seen
         station.close()
+
+    asyncio.run(run())
+
+
+def test_a_poller_made_after_another_was_closed_works_like_the_first() -> None:
+    async def run() -> None:
+        for _ in range(3):  # the system gives the new one the descriptor of the old
+            station = Station(Poller(rest=0), 1)
+            with socket.socket(type=socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"x", station.sockets[0].getsockname())
+                await station.wait_for(1)
+            assert station.drained == [(0, [b"x"])]
+            station.close()
 
     asyncio.run(run())

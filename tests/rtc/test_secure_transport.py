@@ -264,6 +264,7 @@ def test_one_tick_tells_of_all_arrivals_however_disordered() -> None:
             order = [*range(0, 3000, 2), *range(1, 3000, 2)]
             second._feedback.arrivals += [(number, 33 * place) for place, number in enumerate(order)]
             second.tick(0)
+            assert not second._feedback.arrivals
             async with asyncio.timeout(5):
                 while first.transport_reported < 3000:
                     await asyncio.sleep(0.001)
