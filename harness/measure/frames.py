@@ -10,7 +10,8 @@ class FrameAccount:
     """Frames of one publisher and stream at one subscriber, by the numbers in their stamps.
 
     captured: numbers from the first frame seen to the last; lost = captured - received, at any time. A frame is late
-    when a younger one had been complete before; doubled when it was complete already.
+    when a younger one had been complete before; doubled when it was complete already. What comes from before the first
+    is none of these: whether it is a double is not known.
     """
 
     __slots__ = (
@@ -32,7 +33,7 @@ class FrameAccount:
         self.captured = self.received = self.late = self.doubled = self.reordered = 0
 
     def frame(self, number: int, completed_us: int) -> bool:
-        """Account for one frame, in order of processing. False: it is a double, or from another recording."""
+        """Account for one frame, in order of processing. False: it is a double, or from before the first."""
         if self._highest < 0 or number > self._highest + JUMP or number < self._first - JUMP:
             self._first = self._highest = number
             self._missing.clear()
@@ -51,7 +52,7 @@ class FrameAccount:
                 self._missing = {n for n in self._missing if n > number - REMEMBERED}
         else:
             if number not in self._missing:
-                self.doubled += 1
+                self.doubled += number >= self._first
                 return False
             self._missing.discard(number)
             self.late += 1

@@ -343,7 +343,7 @@ class RoomLogic:
         remain = session.claims.expires_at - wall
         if remain <= 0 and self.settings.kick_on_token_expiry:
             return self._end(session, KICKED, ErrorCode.KICKED_TOKEN_EXPIRED)
-        if remain <= self.settings.token_warning and not session.warned:
+        if remain <= self.settings.token_warning and not session.warned and session.connected:
             session.warned = True
             event = {"event": "token_expiring", "remain": max(0, round(remain))}
             return [Send(session.session_id, event)]
@@ -355,9 +355,10 @@ class RoomLogic:
         for session in self.sessions.values():
             window = self.settings.heartbeat_timeout if session.present else self.settings.retry_window
             due.append(session.last_heard + window)
-            if session.present and not session.warned:
+            to_warn = session.connected and not session.warned  # who is away is warned when it is back
+            if session.present and to_warn:
                 due.append(now + session.claims.expires_at - self.settings.token_warning - wall)
-            if session.present and session.warned and self.settings.kick_on_token_expiry:
+            if session.present and not to_warn and self.settings.kick_on_token_expiry:
                 due.append(now + session.claims.expires_at - wall)
         return min(due) if due else None
 

@@ -87,5 +87,7 @@ def complete_lines(path: Path) -> list[dict[str, Any]]:
         for line in file:
             if line.endswith(b"\n"):
                 with contextlib.suppress(ValueError, RecursionError):
-                    found.append(json.loads(line))
+                    value = json.loads(line)
+                    if isinstance(value, dict):
+                        found.append(value)
     return found

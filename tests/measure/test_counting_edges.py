@@ -97,6 +97,15 @@ def test_a_percentile_of_anything_from_nothing_to_a_billion_is_near_the_exact_on
     assert one_by_one.to_dict()["b"] == at_once.to_dict()["b"]
 
 
+def test_no_value_of_an_octave_is_off_by_more_than_the_promise() -> None:
+    worst = 0.0
+    for value in np.geomspace(100, 200, 2000).tolist():
+        histogram = Histogram()
+        histogram.record_all([value / 2, value, value * 2])
+        worst = max(worst, abs(histogram.percentile(50) - value) / value)
+    assert worst <= 0.0028
+
+
 def test_a_histogram_survives_json_and_an_empty_one_says_nothing() -> None:
     histogram = Histogram()
     histogram.record_all([0.0, 1.5, 2.5e6] * 40)

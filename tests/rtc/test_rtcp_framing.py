@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpSdesPacket
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.rtc import rtcp
@@ -25,6 +25,7 @@ def only(data: bytes) -> rtcp.Packet:
 
 @settings(deadline=None, max_examples=40)
 @given(u32, st.lists(blocks, max_size=70))
+@example(1, [rtcp.ReportBlock(number, 1, -2, 3, 4, 5, 6) for number in range(63)])
 def test_more_blocks_than_a_report_holds_go_into_several(ssrc: int, reports: list[rtcp.ReportBlock]) -> None:
     data = rtcp.receiver_report(ssrc, reports)
     found = list(rtcp.parse(data))
