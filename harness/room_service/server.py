@@ -158,7 +158,11 @@ class RoomServer:
             if (claims.user_id, claims.room_id) != (user, room):
                 raise CallError(ErrorCode.TOKEN_INVALID, "the token is for another user or room")
             if resume:
+                known = self.logic.sessions.get(resume)
+                absent = known is not None and not known.present
                 session, effects = self.logic.resume(now, resume, user)
+                if absent:
+                    self._close_subscriber(resume)  # its plays ended with its silence; it begins with a new connection
             else:
                 name, updates = request.text("name", user), request.flag("user_updates", True)
                 session, effects = self.logic.login(now, time.time(), claims, user_name=name, user_updates=updates)
@@ -317,10 +321,13 @@ class RoomServer:
 
         return Subscriber(self.media, self._addresses, send_offer, on_live, on_failed)
 
-    def _close_session(self, session: str) -> None:
+    def _close_subscriber(self, session: str) -> None:
         subscriber = self.subscribers.pop(session, None)
         if subscriber is not None:
             self._close(subscriber.close())
+
+    def _close_session(self, session: str) -> None:
+        self._close_subscriber(session)
         connection = self._connections.pop(session, None)
         if connection is not None:
             connection.end()

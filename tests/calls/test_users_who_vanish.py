@@ -73,6 +73,7 @@ def test_a_user_back_after_the_heartbeat_timeout_is_announced_again_and_publishe
         async with testbed(**SHORT) as bed:
             alice, bob = [await bed.caller(who).enter() for who in participants(2)]
             await bob.play(alice)
+            played = await alice.play(bob)
             driver = alice.engine._driver
             url, driver._url = driver._url, "http://127.0.0.1:9/ws"  # nobody there: reconnecting fails for now
             cut(alice)
@@ -88,6 +89,8 @@ def test_a_user_back_after_the_heartbeat_timeout_is_announced_again_and_publishe
             again = await bob.play(alice)
             await bob.sees(again, 10)
             assert alice.roster("roster.users") == {bob.user_id}
+            await alice.sees(played, 25)
+            assert played.measure.wrong == 0, "what it played before, it plays again"
 
     asyncio.run(scene())
 
