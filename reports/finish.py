@@ -15,13 +15,14 @@ from reports.load import RunData, load
 EXIT_CODES = {"pass": 0, "fail": 1, "unknown": 3}
 
 
-def finish(folder: RunFolder, ended: str, service_death: str | None = None) -> int:
-    """Record how the run ended and write its reports. Returns 0 passed, 1 failed, 3 no verdict."""
+def finish(folder: RunFolder, ended: str, service_death: str | None = None) -> tuple[int, dict[str, Any]]:
+    """Record how the run ended and write its reports. Returns 0 passed, 1 failed, 3 no verdict; and the results."""
     settings = folder.read_json(folder.run)
     settings["ended"] = ended
     settings["service_death"] = service_death
     folder.write_json(folder.run, settings)
-    return EXIT_CODES[write_reports(folder)[1]["verdict"]]
+    _, found = write_reports(folder)
+    return EXIT_CODES[found["verdict"]], found
 
 
 def write_reports(folder: RunFolder) -> tuple[RunData, dict[str, Any]]:

@@ -152,5 +152,6 @@ class Master:
         if prepared is None or self.run is None:
             return
         prepared.release()
-        self._environment.process_exit_code = finish(prepared.folder, self.run.ended or "interrupted")
+        code, _ = finish(prepared.folder, self.run.ended or "interrupted")
+        self._environment.process_exit_code = code
         print(f"harness: report in {prepared.folder.report}", flush=True)
