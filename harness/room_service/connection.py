@@ -1,17 +1,16 @@
-"""One client's WebSocket: requests in with their types checked, replies and events out in order."""
+"""One client's connection: requests in with their types checked, replies and events out in order."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import time
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
-
 from harness.call.errors import CallError, ErrorCode
+from harness.room_service.clock import ServiceClock
 from harness.room_service.settings import Settings
+from harness.room_service.socket import Socket
 
 QUEUE_LIMIT = 10_000  # events a slow reader may fall behind before it is cut off
 
@@ -63,33 +62,28 @@ class Request:
 class Connection:
     """The socket of at most one session. `session` is set by a successful login."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.socket = web.WebSocketResponse(max_msg_size=settings.message_bytes, compress=False)
+    def __init__(self, settings: Settings, socket: Socket, clock: ServiceClock) -> None:
         self.session: str | None = None
         self._settings = settings
+        self._socket = socket
+        self._clock = clock
         self._outgoing: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LIMIT)
-        self._writer: asyncio.Task[None] | None = None
-        self._allowance = settings.messages_per_second
-        self._allowed_at = time.monotonic()
-
-    async def open(self, request: web.Request) -> None:
-        await self.socket.prepare(request)
         self._writer = asyncio.create_task(self._write())
+        self._allowance = settings.messages_per_second
+        self._allowed_at = clock.monotonic()
 
     async def receive(self) -> Request | None:
         """The next request, or None when the socket has closed. Raises CallError for one that cannot be read."""
-        message = await self.socket.receive()
-        if message.type is WSMsgType.TEXT:
-            if not self._within_rate():
-                raise CallError(ErrorCode.TOO_MANY_REQUESTS, "too many messages a second")
-            return Request.parse(message.data)
-        if message.type is WSMsgType.BINARY:
-            raise CallError(ErrorCode.BAD_REQUEST, "messages must be text")
-        return None
+        text = await self._socket.receive()
+        if text is None:
+            return None
+        if not self._within_rate():
+            raise CallError(ErrorCode.TOO_MANY_REQUESTS, "too many messages a second")
+        return Request.parse(text)
 
     def _within_rate(self) -> bool:
         """A bucket that refills at the allowed rate and holds two seconds' worth."""
-        now, rate = time.monotonic(), self._settings.messages_per_second
+        now, rate = self._clock.monotonic(), self._settings.messages_per_second
         self._allowance = min(2 * rate, self._allowance + (now - self._allowed_at) * rate)
         self._allowed_at = now
         self._allowance -= 1
@@ -120,12 +114,10 @@ class Connection:
     async def _write(self) -> None:
         with contextlib.suppress(ConnectionError, RuntimeError):
             while (text := await self._outgoing.get()) is not None:
-                await self.socket.send_str(text)
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await self.socket.close(code=WSCloseCode.GOING_AWAY)
+                await self._socket.send(text)
+        await self._socket.close()
 
     async def close(self) -> None:
-        if self._writer is not None:
-            self.end()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._writer, 2)
+        self.end()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._writer, 2)

@@ -151,6 +151,10 @@ class Publication:
         if state in ("failed", "closed"):
             self._on_end()
 
+    async def answer(self, sdp: str) -> str:
+        """Raises SdpError."""
+        return await self.peer.answer(sdp)
+
     async def close(self) -> None:
         self._on_end = lambda: None
         await self.peer.close()

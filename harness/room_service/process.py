@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from harness.room_service.media import ForwarderMedia
 from harness.room_service.server import RoomServer
 from harness.room_service.settings import Settings
 from harness.rtc.adapter import local_addresses
@@ -24,7 +25,7 @@ async def serve(
 ) -> None:
     """Serve until SIGINT, SIGTERM or cancellation. `ready` gets the service's URL. Raises OSError if it cannot bind."""
     addresses = local_addresses(media_address or (host if host != "0.0.0.0" else None))
-    runner = web.AppRunner(RoomServer(settings, secret, addresses).application(), access_log=None)
+    runner = web.AppRunner(RoomServer(settings, secret, ForwarderMedia(addresses)).application(), access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)

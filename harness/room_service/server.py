@@ -5,39 +5,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
 from harness.call.errors import CallError, ErrorCode
+from harness.room_service.clock import ServiceClock
 from harness.room_service.connection import Connection, Request
 from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
 from harness.room_service.figures import Figures
-from harness.room_service.forwarder import Publication, Subscriber
+from harness.room_service.media import PublicationLeg, ServiceMedia, SubscriberLeg
 from harness.room_service.room import RoomLogic
 from harness.room_service.settings import Settings
+from harness.room_service.socket import Socket, WebSocket
 from harness.room_service.tokens import read_token
-from harness.rtc.media_loop import MediaLoop
-from harness.rtc.sections import CODECS, SdpError, read_description
+from harness.rtc.sections import CODECS, SdpError
 
-FORWARDER_REST = 0.002
 log = logging.getLogger(__name__)
 Handler = Callable[[Connection, str, Request], Awaitable[dict[str, object] | None]]
 
 
 class RoomServer:
-    """One embedded service. addresses: where its media listens."""
+    """One embedded service. Its sockets, media and clock are given to it: the real ones, or those of a virtual stage.
 
-    def __init__(self, settings: Settings, secret: str, addresses: Sequence[str]) -> None:
+    `application` is its face for HTTP; `serve_socket` serves one socket of any kind, between `start` and `stop`.
+    """
+
+    def __init__(self, settings: Settings, secret: str, media: ServiceMedia, clock: ServiceClock | None = None) -> None:
         self.settings = settings
-        self.logic = RoomLogic(settings, f"{int(time.time()) & 0xFFFF:x}-")
-        self.publications: dict[tuple[str, str], Publication] = {}
-        self.subscribers: dict[str, Subscriber] = {}
+        self._media = media
+        self._clock = clock or ServiceClock()
+        self.logic = RoomLogic(settings, f"{int(self._clock.wall()) & 0xFFFF:x}-")
+        self.publications: dict[tuple[str, str], PublicationLeg] = {}
+        self.subscribers: dict[str, SubscriberLeg] = {}
         self.figures = Figures(self)
         self.waiting = 0
         self._secret = secret
-        self._addresses = addresses
         self._connections: dict[str, Connection] = {}
         self._open: set[Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -63,37 +66,56 @@ class RoomServer:
         app.router.add_get("/ws", self._websocket)
         app.router.add_get("/metrics", self.figures.metrics)
         app.router.add_get("/healthz", self.figures.health)
-        app.on_startup.append(self._start)
-        app.on_cleanup.append(self._stop)
+        app.on_startup.append(self._start_application)
+        app.on_cleanup.append(self._stop_application)
         return app
 
-    async def _start(self, app: web.Application) -> None:
-        self.media = MediaLoop(rest=FORWARDER_REST)
+    async def _start_application(self, app: web.Application) -> None:
+        self.start()
 
-    async def _stop(self, app: web.Application) -> None:
+    async def _stop_application(self, app: web.Application) -> None:
+        await self.stop()
+
+    def start(self) -> None:
+        """Begin, inside the running loop."""
+        self._media.start()
+
+    async def stop(self) -> None:
+        """Close every socket and all media."""
         if self._timer is not None:
             self._timer.cancel()
         for connection in tuple(self._open):
             await connection.close()
-        legs: list[Publication | Subscriber] = [*self.publications.values(), *self.subscribers.values()]
+        legs: list[PublicationLeg | SubscriberLeg] = [*self.publications.values(), *self.subscribers.values()]
         await asyncio.gather(*(leg.close() for leg in legs), *self._closing, return_exceptions=True)
-        await self.media.close()
+        await self._media.close()
 
     # -- sockets -------------------------------------------------------------------------------------------------
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         if self.waiting >= self.settings.waiting_sockets:
             raise web.HTTPServiceUnavailable(text="too many connections that have not logged in\n")
-        connection = Connection(self.settings)
+        response = web.WebSocketResponse(max_msg_size=self.settings.message_bytes, compress=False)
+        # Counted from here: a socket whose handshake is under way waits as well.
+        self.waiting += 1
+        try:
+            await response.prepare(request)
+        finally:
+            self.waiting -= 1
+        await self.serve_socket(WebSocket(response))
+        return response
+
+    async def serve_socket(self, socket: Socket) -> None:
+        """Serve one client until its socket closes."""
+        connection = Connection(self.settings, socket, self._clock)
         self.waiting += 1
         self._open.add(connection)
+        deadline = asyncio.get_running_loop().call_later(self.settings.login_deadline, self._too_late, connection)
         try:
-            await connection.open(request)
-            deadline = asyncio.get_running_loop().call_later(self.settings.login_deadline, self._too_late, connection)
             with contextlib.suppress(ConnectionError):
                 await self._serve(connection)
-            deadline.cancel()
         finally:
+            deadline.cancel()
             self._open.discard(connection)
             if connection.session is None:
                 self.waiting -= 1
@@ -101,7 +123,6 @@ class RoomServer:
                 self._connections.pop(connection.session, None)
                 self.logic.disconnected(connection.session)
             await connection.close()
-        return connection.socket
 
     @staticmethod
     def _too_late(connection: Connection) -> None:
@@ -132,7 +153,7 @@ class RoomServer:
                 raise CallError(code, "not logged in" if known else f"unknown op {name[:40]!r}")
             self._login(connection, request)
             return
-        if not self.logic.heard(time.monotonic(), connection.session):
+        if not self.logic.heard(self._clock.monotonic(), connection.session):
             # Silent for so long that it was taken for gone, its socket open all the time: now it has to resume.
             self._connections.pop(connection.session, None)
             self._let_go(connection)
@@ -151,10 +172,10 @@ class RoomServer:
     def _login(self, connection: Connection, request: Request) -> None:
         user, room = request.text("user"), request.text("room")
         resume = request.text("resume", "")
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self.figures.login_attempts += 1
         try:
-            claims = read_token(self._secret, request.text("token"))
+            claims = read_token(self._secret, request.text("token"), self._clock.wall)
             if (claims.user_id, claims.room_id) != (user, room):
                 raise CallError(ErrorCode.TOKEN_INVALID, "the token is for another user or room")
             if resume:
@@ -165,7 +186,9 @@ class RoomServer:
                     self._close_subscriber(resume)  # its plays ended with its silence; it begins with a new connection
             else:
                 name, updates = request.text("name", user), request.flag("user_updates", True)
-                session, effects = self.logic.login(now, time.time(), claims, user_name=name, user_updates=updates)
+                session, effects = self.logic.login(
+                    now, self._clock.wall(), claims, user_name=name, user_updates=updates
+                )
         except CallError:
             self.figures.login_failures += 1
             raise
@@ -204,23 +227,20 @@ class RoomServer:
     async def _publish(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
         stream, sdp, extra = request.text("stream"), request.text("sdp"), request.text("extra", "")
         try:
-            sections, _ = read_description(sdp)
+            kinds = self._media.offered(sdp)
         except SdpError as error:
             raise CallError(ErrorCode.BAD_DESCRIPTION, str(error)) from None
-        kinds = {section.kind: section.codec.name for section in sections if section.codecs}
         if not kinds or any(codec not in CODECS for codec in kinds.values()):
             raise CallError(ErrorCode.BAD_DESCRIPTION, f"nothing to publish in codecs {', '.join(CODECS)}")
-        self.logic.publish(time.time(), session, stream, kinds, extra)
-        publication = Publication(
-            self.media,
-            self._addresses,
+        self.logic.publish(self._clock.wall(), session, stream, kinds, extra)
+        publication = self._media.publication(
             kinds,
             on_live=lambda: self.carry_out(self.logic.stream_live(session, stream)),
             on_end=lambda: self.carry_out(self.logic.publication_failed(session, stream)),
         )
         self.publications[session, stream] = publication
         try:
-            return {"sdp": await publication.peer.answer(sdp)}
+            return {"sdp": await publication.answer(sdp)}
         except SdpError as error:
             self.carry_out(self.logic.unpublish(session, stream))
             raise CallError(ErrorCode.BAD_DESCRIPTION, str(error)) from None
@@ -254,7 +274,7 @@ class RoomServer:
 
     async def _room_extra(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
         key, value = request.text("key"), request.text("value")
-        self.carry_out(self.logic.set_room_extra(time.time(), session, key, value))
+        self.carry_out(self.logic.set_room_extra(self._clock.wall(), session, key, value))
         return {}
 
     async def _message(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
@@ -263,7 +283,7 @@ class RoomServer:
         return {"message": number}
 
     async def _renew_token(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
-        self.logic.renew_token(session, read_token(self._secret, request.text("token")))
+        self.logic.renew_token(session, read_token(self._secret, request.text("token"), self._clock.wall))
         self._arm()
         return {}
 
@@ -308,7 +328,7 @@ class RoomServer:
             subscriber = self.subscribers[effect.session] = self._subscriber(effect.session)
         subscriber.attach(effect.stream, publication)
 
-    def _subscriber(self, session: str) -> Subscriber:
+    def _subscriber(self, session: str) -> SubscriberLeg:
         def send_offer(number: int, sdp: str, streams: dict[str, list[str]]) -> None:
             event = {"event": "offer", "offer": number, "sdp": sdp, "streams": streams}
             self.carry_out([Send(session, event)])
@@ -319,7 +339,7 @@ class RoomServer:
         def on_failed(stream: str) -> None:
             self.carry_out(self.logic.play_failed(session, stream))
 
-        return Subscriber(self.media, self._addresses, send_offer, on_live, on_failed)
+        return self._media.subscriber(send_offer, on_live, on_failed)
 
     def _close_subscriber(self, session: str) -> None:
         subscriber = self.subscribers.pop(session, None)
@@ -341,12 +361,12 @@ class RoomServer:
         """Wake when the logic next has something to do."""
         if self._timer is not None:
             self._timer.cancel()
-        due = self.logic.next_deadline(time.monotonic(), time.time())
+        due = self.logic.next_deadline(self._clock.monotonic(), self._clock.wall())
         if due is not None:
-            wait = max(0.02, due - time.monotonic())
+            wait = max(0.02, due - self._clock.monotonic())
             self._timer = asyncio.get_running_loop().call_later(wait, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None
-        self.carry_out(self.logic.on_time(time.monotonic(), time.time()))
+        self.carry_out(self.logic.on_time(self._clock.monotonic(), self._clock.wall()))
         self._arm()

@@ -10,6 +10,7 @@ from harness.call.driver import Driver
 from harness.room_service.tokens import make_token
 from harness.rtc.media_loop import MediaLoop
 from harness.services.reference_driver import ReferenceDriver
+from harness.services.reference_means import RealMeans
 from harness.services.service import ServiceUnreachable
 
 REACH_TIMEOUT = 5.0
@@ -29,7 +30,7 @@ class ReferenceService:
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     def driver(self) -> Driver:
-        return ReferenceDriver(self._http, f"{self.url}/ws", self._media, self._addresses)
+        return ReferenceDriver(RealMeans(self._http, f"{self.url}/ws", self._media, self._addresses))
 
     def token(self, user_id: str, room_id: str) -> str:
         return make_token(self._secret, user_id, room_id)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
-
-import aiohttp
 
 from harness.call.callbacks import (
     Callback,
@@ -29,10 +27,8 @@ from harness.call.callbacks import (
 )
 from harness.call.driver import Emit, PlaySink, PublishSource
 from harness.call.errors import CallError, ErrorCode
-from harness.rtc.media_loop import MediaLoop
 from harness.rtc.sections import SdpError
-from harness.services.reference_legs import PlayLeg, PublishLeg
-from harness.services.signalling import Signalling
+from harness.services.reference_means import Channel, Means, SendingLeg
 
 RECONNECT_PAUSE = 0.5
 DEVICES = {"video": "camera", "audio": "microphone"}
@@ -41,17 +37,16 @@ DEVICES = {"video": "camera", "audio": "microphone"}
 class ReferenceDriver:
     """See call.driver.Driver. Reconnects by itself within the service's retry window, as the vendor's SDK does."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, media: MediaLoop, addresses: Sequence[str]) -> None:
-        self._http, self._url, self._media = http, url, media
-        self._addresses = addresses
+    def __init__(self, means: Means) -> None:
+        self._means = means
         self._emit: Emit = lambda callback, wire_us, native: None
-        self._signalling: Signalling | None = None
+        self._signalling: Channel | None = None
         self._room, self._user, self._token = "", User(""), ""
         self._session = ""
         self._retry_window = 0.0
         self._inside = False
-        self._publishing: dict[str, PublishLeg] = {}
-        self._playing = PlayLeg(media, addresses)
+        self._publishing: dict[str, SendingLeg] = {}
+        self._playing = means.play_leg()
         self._heartbeat: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +74,7 @@ class ReferenceDriver:
             raise
 
     async def _connect(self, fields: dict[str, Any], reason: RoomStateReason) -> dict[str, Any]:
-        self._signalling = Signalling(self._http, self._url, self._media.now_us, self._on_event, self._on_lost)
+        self._signalling = self._means.signalling(self._on_event, self._on_lost)
         await self._signalling.open()
 
         def logged_in(reply: dict[str, Any], read_us: int) -> None:
@@ -203,7 +198,7 @@ class ReferenceDriver:
             raise
 
     async def _send_publish(self, stream_id: str, source: PublishSource) -> None:
-        leg = PublishLeg(self._media, self._addresses, source)
+        leg = self._means.publish_leg(source)
         try:
             offer = await leg.offer(stream_id)
             reply = await self._request("publish", {"stream": stream_id, "sdp": offer})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.call.driver import PlaySink, PublishSource
@@ -53,7 +53,7 @@ class PlayLeg:
         self._peer: Peer | None = None
         self._reached: dict[str, int] = {}
 
-    async def answer(self, sdp: str, streams: dict[str, Any]) -> str:
+    async def answer(self, sdp: str, streams: Mapping[str, Any]) -> str:
         """Answer an offer. streams: mid to [stream id, kind]. Raises SdpError."""
         if self._peer is None:
             self._peer = Peer(

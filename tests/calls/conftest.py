@@ -13,6 +13,7 @@ from aiohttp import web
 from harness.call import CallEngine, EventHandler, MediaState, RoomStateReason, UpdateType, User
 from harness.call.callbacks import Callback
 from harness.measure.recorder import Recorder
+from harness.room_service.media import ForwarderMedia
 from harness.room_service.server import RoomServer
 from harness.room_service.settings import Settings
 from harness.rtc.media_loop import MediaLoop
@@ -145,7 +146,7 @@ class Testbed:
     __test__ = False
 
     def __init__(self, settings: Settings) -> None:
-        self.server = RoomServer(settings, SECRET, LOOPBACK)
+        self.server = RoomServer(settings, SECRET, ForwarderMedia(LOOPBACK))
         self.callers: list[Caller] = []
         self.media: MediaLoop
         self.service: ReferenceService

@@ -75,12 +75,15 @@ def test_a_user_back_after_the_heartbeat_timeout_is_announced_again_and_publishe
             await bob.play(alice)
             played = await alice.play(bob)
             driver = alice.engine._driver
-            url, driver._url = driver._url, "http://127.0.0.1:9/ws"  # nobody there: reconnecting fails for now
+            url, driver._means._url = (
+                driver._means._url,
+                "http://127.0.0.1:9/ws",
+            )  # nobody there: reconnecting fails for now
             cut(alice)
             await bob.hears("roster.users", op="DEL")
             await bob.hears("roster.streams", op="DEL")
             bob.heard.clear()
-            driver._url = url
+            means._url = url
             await alice.hears("room.state", state="REJOINED")
             await bob.hears("roster.users", op="ADD")
             await bob.hears("roster.streams", op="ADD")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from harness.room_service.media import ForwarderMedia
 from harness.room_service.server import RoomServer
 from harness.room_service.settings import Settings
 from harness.rtc.media_loop import MediaLoop
@@ -41,7 +42,7 @@ async def run(
 ) -> tuple[Measured, list[dict[str, Any]]]:
     """A whole run in this process: every participant's part, and what was measured and traced."""
     encode_clips(plan, lambda what, done, total: None)
-    server = RoomServer(settings or Settings(), SECRET, ["127.0.0.1"])
+    server = RoomServer(settings or Settings(), SECRET, ForwarderMedia(["127.0.0.1"]))
     runner = web.AppRunner(server.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
