@@ -74,11 +74,8 @@ def test_a_user_back_after_the_heartbeat_timeout_is_announced_again_and_publishe
             alice, bob = [await bed.caller(who).enter() for who in participants(2)]
             await bob.play(alice)
             played = await alice.play(bob)
-            driver = alice.engine._driver
-            url, driver._means._url = (
-                driver._means._url,
-                "http://127.0.0.1:9/ws",
-            )  # nobody there: reconnecting fails for now
+            means = alice.engine._driver._means
+            url, means._url = means._url, "http://127.0.0.1:9/ws"  # nobody there: reconnecting fails for now
             cut(alice)
             await bob.hears("roster.users", op="DEL")
             await bob.hears("roster.streams", op="DEL")
