@@ -10,7 +10,7 @@ import aiohttp
 from harness.call.driver import PlaySink, PublishSource
 from harness.rtc.media_loop import MediaLoop
 from harness.services.reference_legs import PlayLeg, PublishLeg
-from harness.services.signalling import Signalling
+from harness.services.signalling import ClientWebSocket, Signalling
 
 OnMessage = Callable[[dict[str, Any], int], None]
 
@@ -73,7 +73,10 @@ class RealMeans:
         return self._media.now_us()
 
     def signalling(self, on_message: OnMessage, on_closed: Callable[[], None]) -> Signalling:
-        return Signalling(self._http, self._url, self._media.now_us, on_message, on_closed)
+        return Signalling(self._connect, self._media.now_us, on_message, on_closed)
+
+    async def _connect(self) -> ClientWebSocket:
+        return await ClientWebSocket.connect(self._http, self._url)
 
     def publish_leg(self, source: PublishSource) -> PublishLeg:
         return PublishLeg(self._media, self._addresses, source)

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -16,23 +16,69 @@ from harness.call.errors import CallError, ErrorCode
 CONNECT_TIMEOUT = 10.0
 
 
+class ClientSocket(Protocol):
+    """Whole text messages to and from the service. Sending to a closed one raises ConnectionError."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    async def receive(self) -> str | None:
+        """The next message, or None when the socket has closed."""
+        ...
+
+    async def send(self, text: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class ClientWebSocket:
+    """Messages of a WebSocket."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+
+    @classmethod
+    async def connect(cls, http: aiohttp.ClientSession, url: str) -> ClientWebSocket:
+        """Raises OSError or aiohttp.ClientError."""
+        return cls(await http.ws_connect(url, max_msg_size=8 << 20, compress=0))
+
+    @property
+    def closed(self) -> bool:
+        return self._socket.closed
+
+    async def receive(self) -> str | None:
+        async for message in self._socket:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                return str(message.data)
+        return None
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._socket.send_str(text)
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error)) from None
+
+    async def close(self) -> None:
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            await self._socket.close()
+
+
 class Signalling:
     """`on_message(message, read_us)` hears everything but plain replies; `on_closed` the end of the socket."""
 
     def __init__(
         self,
-        http: aiohttp.ClientSession,
-        url: str,
+        connect: Callable[[], Awaitable[ClientSocket]],
         now_us: Callable[[], int],
         on_message: Callable[[dict[str, Any], int], None],
         on_closed: Callable[[], None],
     ) -> None:
-        self._http, self._url, self._now_us = http, url, now_us
+        self._connect, self._now_us = connect, now_us
         self._on_message, self._on_closed = on_message, on_closed
         self._numbers = itertools.count(1)
         self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._reply_hooks: dict[int, Callable[[dict[str, Any], int], None]] = {}
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: ClientSocket | None = None
         self._reader: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -40,7 +86,7 @@ class Signalling:
         """Connect. Raises CallError 1900005 when the service cannot be reached."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                self._socket = await self._http.ws_connect(self._url, max_msg_size=8 << 20, compress=0)
+                self._socket = await self._connect()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise CallError(ErrorCode.SERVICE_UNREACHABLE, f"cannot connect to the service: {reason}") from None
@@ -60,10 +106,10 @@ class Signalling:
         if on_reply is not None:
             self._reply_hooks[number] = on_reply
         try:
-            await self._socket.send_str(json.dumps({"id": number, "op": op, **fields}))
+            await self._socket.send(json.dumps({"id": number, "op": op, **fields}))
             reply: dict[str, Any] = await future
             return reply
-        except (ConnectionError, aiohttp.ClientError):
+        except ConnectionError:
             raise CallError(ErrorCode.SERVICE_CLOSED, "the connection to the service was lost") from None
         finally:
             self._pending.pop(number, None)
@@ -71,12 +117,10 @@ class Signalling:
 
     async def _read(self) -> None:
         assert self._socket is not None
-        async for message in self._socket:
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                continue
+        while (text := await self._socket.receive()) is not None:
             read_us = self._now_us()
             with contextlib.suppress(ValueError):
-                body = json.loads(message.data)
+                body = json.loads(text)
                 if isinstance(body, dict):
                     self._route(body, read_us)
         for future in self._pending.values():
@@ -106,8 +150,7 @@ class Signalling:
     async def close(self) -> None:
         self._closing = True
         if self._socket is not None:
-            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-                await self._socket.close()
+            await self._socket.close()
         if self._reader is not None:
             self._reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):

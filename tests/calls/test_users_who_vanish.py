@@ -14,7 +14,7 @@ SHORT = {"heartbeat_interval": 0.2, "heartbeat_timeout": 0.8, "retry_window": 30
 
 def cut(caller: Any) -> None:
     """The user's signalling socket breaks, as a network does it: no close, no goodbye."""
-    socket = caller.engine._driver._signalling._socket
+    socket = caller.engine._driver._signalling._socket._socket
     socket._response.connection.transport.abort()
 
 
