@@ -33,7 +33,7 @@ class Run:
         self._free: list[int] = list(range(len(self.plan.participants) - 1, -1, -1))
         self._held: dict[str, set[int]] = {}
         self._done: set[int] = set()
-        self._append = AppendingFile(folder.trace)
+        self._append = AppendingFile(folder.trace, self.clock)
         self._intervals = AppendingFile(folder.intervals)
 
     def _abort_entries(self) -> list[tuple[str, ThresholdEntry]]:

@@ -90,7 +90,7 @@ class Station:
 
         same_host = context["boot_id"] == host_boot_id()
         # On the master's host the trace is written at once; from elsewhere it travels with the intervals.
-        sink = AppendingFile(Path(context["trace"])) if same_host else self._lines.append
+        sink = AppendingFile(Path(context["trace"]), clock) if same_host else self._lines.append
         plan = Plan.from_dict(context["plan"])
         return Generator(plan, clock, context["started_us"], make_service, sink, self._token)
 
@@ -126,8 +126,9 @@ class Station:
             return generator.collect()
 
         interval = self._bridge.call(collect(), timeout=COLLECT_SECONDS)
-        if self._lines:
-            interval["trace_lines"], self._lines[:] = list(self._lines), ()
+        if count := len(self._lines):  # the loop's thread appends meanwhile
+            interval["trace_lines"] = self._lines[:count]
+            del self._lines[:count]
         return interval
 
     def close(self) -> None:

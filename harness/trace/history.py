@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness.trace.line import MAX_LINE_BYTES
 from harness.trace.order import WINDOW, Orderer
 from harness.trace.problems import Problems
-from harness.trace.reader import MAX_LINE_BYTES, TraceError, check_header, open_trace, read_header
+from harness.trace.reader import TraceError, check_header, open_trace, read_header
 from harness.trace.record import Record, parse_record
-from harness.trace.writer import FORMAT, VERSION
+from harness.trace.writer import FORMAT, LOST, VERSION
 
 LATEST = 1e10  # seconds: beyond it a time is in another unit, or no time
 NEWLINE = 10
@@ -91,6 +92,8 @@ def _batches(lines: Lines, problems: Problems) -> Iterator[tuple[list[Record], i
         if not (0.0 <= record.t <= LATEST and 0.0 <= record.t_wire <= LATEST):
             problems.add(number, _bad_time(record))
             continue
+        if record.name == LOST and record.kind == "mark":
+            problems.add(number, f"records are missing before line {number}: they could not be written")
         batch.append(record)
         size += len(line)
         if len(batch) == _BATCH or size > _BATCH_BYTES:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness.trace.line import MAX_LINE_BYTES
 from harness.trace.writer import FORMAT, VERSION
-
-MAX_LINE_BYTES = 1 << 20
 
 
 class TraceError(ValueError):

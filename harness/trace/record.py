@@ -6,13 +6,30 @@ probe (the harness observed something), mark (the harness says where it is). Tim
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
+
+
+def _only(*allowed: str) -> Meta:
+    """Values the published schema allows. The reader takes any: a rule must see what a service really said."""
+    return Meta(extra_json_schema={"enum": list(allowed)})
+
 
 Kind = Literal["call", "ret", "cb", "fault", "probe", "mark"]
 Count = int | float
+RoomStateName = Annotated[
+    str,
+    _only(
+        "LOGGING_IN", "IN", "LOGIN_FAILED", "RECONNECTING", "REJOINED", "RECONNECT_FAILED", "KICKED", "OUT",
+        "LOGOUT_FAILED",
+    ),
+]  # fmt: skip
+MediaStateName = Annotated[str, _only("IDLE", "REQ", "LIVE")]
+Media = Annotated[str, _only("audio", "video")]
+Stage = Annotated[str, _only("captured", "sent", "previewed", "received", "rendered")]
+Reliability = Annotated[str, _only("reliable", "lossy")]
 
 
 class Arguments(Struct, gc=False):
@@ -23,7 +40,7 @@ class RoomState(Arguments):
     """cb room.state. state: LOGGING_IN, IN, LOGIN_FAILED, RECONNECTING, REJOINED, RECONNECT_FAILED, KICKED, OUT or
     LOGOUT_FAILED."""
 
-    state: str
+    state: RoomStateName
     code: int = 0
     session: str = ""
 
@@ -92,15 +109,15 @@ class MediaState(Arguments):
     """cb pub.state, cb play.state. state: IDLE, REQ or LIVE."""
 
     stream: str
-    state: str
+    state: MediaStateName
     code: int = 0
 
 
 class FirstFrame(Arguments):
     """cb pub.first (stage captured, sent or previewed), cb play.first (stage received or rendered)."""
 
-    media: str
-    stage: str
+    media: Media
+    stage: Stage
     stream: str = ""
 
 
@@ -147,7 +164,7 @@ class Message(Arguments):
     id: str
     sender: str = field(name="from", default="")
     body: str = ""
-    reliability: str = field(name="class", default="reliable")
+    reliability: Reliability = field(name="class", default="reliable")
 
 
 class Failure(Arguments):
@@ -167,11 +184,18 @@ class Result(Arguments):
 
 
 class Login(Arguments):
-    """call login, call switch."""
+    """call login, call switch. token_expires: Unix seconds, where the application can tell."""
 
     room: str = ""
     user: str = ""
     user_updates: bool = True
+    token_expires: Count | None = None
+
+
+class RenewToken(Arguments):
+    """call renew_token."""
+
+    token_expires: Count | None = None
 
 
 class StreamCall(Arguments):
@@ -207,7 +231,7 @@ class Send(Arguments):
     """call send."""
 
     body: str = ""
-    reliability: str = field(name="class", default="reliable")
+    reliability: Reliability = field(name="class", default="reliable")
 
 
 class Kick(Arguments):
@@ -221,6 +245,14 @@ class Fault(Arguments):
     black_hole (nothing passes, both ways), service_restart, conditions, ..."""
 
     phase: Literal["begin", "end", "once"] = "once"
+
+
+class Invalid(Arguments):
+    """mark invalid: the next call of this name by this client must be refused. codes: with one of these; none: any."""
+
+    call: str
+    codes: list[int] = field(default_factory=list)
+    why: str = ""
 
 
 class Other(Arguments):
@@ -261,7 +293,9 @@ CALLS: dict[str, type[Arguments]] = {
     "set_room_extra": SetRoomExtra,
     "send": Send,
     "kick": Kick,
+    "renew_token": RenewToken,
 }
+MARKS: dict[str, type[Arguments]] = {"invalid": Invalid}
 
 
 class Record(Struct, gc=False):
@@ -285,7 +319,7 @@ class Record(Struct, gc=False):
 
 def _decoders() -> dict[tuple[str, str], msgspec.json.Decoder[Any]]:
     found: dict[tuple[str, str], msgspec.json.Decoder[Any]] = {}
-    for kind, names in (("cb", CALLBACKS), ("call", CALLS)):
+    for kind, names in (("cb", CALLBACKS), ("call", CALLS), ("mark", MARKS)):
         for name, arguments in names.items():
             found[kind, name] = msgspec.json.Decoder(arguments)
     return found
@@ -312,8 +346,8 @@ def parse_record(line: bytes, number: int) -> Record:
 
 def record_schema() -> dict[str, Any]:
     """The JSON Schema of a line, and of the arguments by name."""
-    everything = [*CALLBACKS.values(), *CALLS.values(), Result, Fault]
-    (_, definitions) = msgspec.json.schema_components(
-        dict.fromkeys((Record, *everything)), ref_template="#/$defs/{name}"
-    )
+    everything = dict.fromkeys((Record, *CALLBACKS.values(), *CALLS.values(), *MARKS.values(), Result, Fault))
+    (_, definitions) = msgspec.json.schema_components(everything, ref_template="#/$defs/{name}")
+    for name in ("line", ""):  # what the reader adds, no line has
+        del definitions["Record"]["properties"][name]
     return definitions
