@@ -71,16 +71,16 @@ for _name, _pattern, _first in (
     _Composer.add_implicit_resolver(f"{_TAG}{_name}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
-def read_document(text: str) -> Document:
-    """The one mapping in a YAML text. Raises DocumentError for anything else."""
+def read_document(text: str, keys: str = "name, roles, duration") -> Document:
+    """The one mapping in a YAML text; errors name its chief keys. Raises DocumentError for anything else."""
     root = _compose(text)
     if root is None:
-        raise DocumentError("is empty; allowed: a mapping with name, roles, duration", 1)
+        raise DocumentError(f"is empty; allowed: a mapping with {keys}", 1)
     values = _Values()
     data = values.read(root, (), root.start_mark.line + 1)
     if not isinstance(data, dict):
         line = values.lines[()]
-        raise DocumentError(f"{shown(data)} is not a mapping; allowed: a mapping with name, roles, duration", line)
+        raise DocumentError(f"{shown(data)} is not a mapping; allowed: a mapping with {keys}", line)
     return Document(data, values.lines)
 
 

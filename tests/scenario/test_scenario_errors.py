@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.scenario import ScenarioError, load_scenario
-from harness.scenario.loader import MOST_BYTES, parse_scenario
+from harness.scenario.loader import parse_scenario
+from harness.scenario.source import MOST_BYTES
 
 GOOD = """\
 # yaml-language-server: $schema=./scenario.schema.json
