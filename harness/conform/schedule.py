@@ -72,8 +72,8 @@ def _checked(do: str, given: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = argument.default
             continue
         try:
-            value = given[name]
-            found[name] = value if value == argument.default else argument.check(written(value))
+            left_out = given[name] is None and argument.default is None and not argument.needed
+            found[name] = None if left_out else argument.check(written(given[name]))
         except ImpossibleError as error:
             raise ImpossibleError(str(error), name, *error.where) from None
     return found
