@@ -1,0 +1,242 @@
+"""How presences and streams end, or may end: by a call, a kick, another login, a fault. Moves the facts' intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.contract.presence import INSIDE, Client, Outage, Presence
+from harness.contract.room import Room
+from harness.contract.timers import NEVER
+from harness.contract.truth import Fact
+from harness.trace.record import Record
+
+if TYPE_CHECKING:
+    from harness.contract.world import World
+
+
+class Ends:
+    """Part of the world; see there."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    # -- calls that end something --------------------------------------------------------------------------------
+
+    def logout_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
+        if presence is not None and presence.inside:
+            self.doubt_presence(presence, record, "logout")
+
+    def unpublish_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
+        machine = presence.pubs.get(record.args.stream) if presence is not None else None
+        if presence is None or machine is None or machine.call is None:
+            return
+        machine.stop = record
+        fact = self.stream_fact(presence, record.args.stream)
+        if fact is not None:
+            self._doubt_stream(fact, record, "unpublish")
+
+    def kick_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
+        fact = room.users.current.get(record.args.user) if room is not None else None
+        if fact is not None and fact.may(self._world.now, 0):
+            self.doubt_presence(fact.owner, record, "kick")
+
+    def destroy_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
+        if client.destroyed is not None:
+            return
+        client.destroyed = record
+        until = record.t + self._world.profile.deadlines.call
+        for held in client.rooms.values():
+            if held.open:
+                self.doubt_presence(held, record, "destroy", until)
+                held.room.outages.pop(client.user, None)
+            self._close(held, record)
+            self._world.stir(held.room)
+
+    def replaced_by(self, client: Client, login: Record) -> None:
+        """A login of a user who may be here with another client: the older one may be put out, in whichever room."""
+        for other in tuple(self._world.by_user.get(client.user, {}).values()):
+            if other is client:
+                continue
+            for presence in other.rooms.values():
+                if self._owned(presence):
+                    self.doubt_presence(presence, login, "relogin")
+                outage = presence.room.outages.get(client.user)
+                if outage is not None and outage.presence is presence:
+                    outage.replaced = outage.replaced or login
+
+    # -- results -------------------------------------------------------------------------------------------------
+
+    def returned(self, client: Client, presence: Presence | None, call: Record, result: Record) -> None:
+        """What a result makes certain."""
+        outcome, name = result.args.result, call.name
+        if outcome == "info":
+            return
+        if name == "login" and outcome == "fail" and presence is not None and presence.login is call:
+            self.login_failed(presence, result)
+        elif presence is not None and name in ("logout", "unpublish"):
+            self._ended_by(presence, call, result)
+        elif name == "publish" and outcome == "fail" and presence is not None:
+            machine = presence.pubs.get(call.args.stream)
+            fact = self.stream_fact(presence, call.args.stream)
+            if machine is not None and machine.call is call and fact is not None:
+                fact.doubt(result, "failed", result.t)
+        elif name == "kick":
+            self._kick_returned(call, result)
+
+    def _ended_by(self, presence: Presence, call: Record, result: Record) -> None:
+        facts = [*self._owned(presence), *self._own_streams(presence)]
+        for fact in facts:
+            if fact.end is call and result.args.result == "ok":
+                fact.doubt(result, fact.cause, result.t)
+            elif fact.end is call:
+                fact.stand()
+
+    def _kick_returned(self, call: Record, result: Record) -> None:
+        room = self._world.rooms.get(call.room)
+        fact = room.users.current.get(call.args.user) if room is not None else None
+        if fact is None or fact.end is not call:
+            return
+        for held in (fact, *self._own_streams(fact.owner)):
+            if held.end is call and result.args.result == "ok":
+                held.doubt(result, "kick", result.t)
+            elif held.end is call:
+                held.stand()
+
+    def login_failed(self, presence: Presence, record: Record) -> None:
+        """The user never came in; whom this login was to replace stays."""
+        presence.refused = record
+        for fact in self._owned(presence):
+            fact.doubt(record, "failed", record.t)
+            presence.room.users.restore(fact)
+        for other in self._world.by_user.get(presence.client.user, {}).values():
+            for held in other.rooms.values():
+                for fact in (*self._owned(held), *self._own_streams(held)):
+                    if fact.cause == "relogin" and fact.end is presence.login:
+                        fact.stand()
+
+    def login_succeeded(self, presence: Presence, record: Record) -> None:
+        """Whom this login replaced is out, where the service has only one client of a user."""
+        user = presence.client.user
+        for other in self._world.by_user.get(user, {}).values():
+            for held in other.rooms.values():
+                for fact in (*self._owned(held), *self._own_streams(held)):
+                    if fact.cause == "relogin" and fact.end is presence.login:
+                        fact.doubt(record, "relogin", record.t)
+
+    # -- ends by state -------------------------------------------------------------------------------------------
+
+    def terminal(self, presence: Presence, record: Record) -> None:
+        state, codes = record.args.state, self._world.profile.codes
+        if state == "LOGIN_FAILED":
+            self.login_failed(presence, record)
+        elif state == "KICKED":
+            by_code = {codes.kicked_same_user: "relogin", codes.kicked_token_expired: "expiry"}
+            self.doubt_presence(presence, record, by_code.get(record.args.code, "kick"), record.t)
+        elif state == "OUT":
+            self.doubt_presence(presence, record, "logout", record.t)
+        else:
+            self.doubt_presence(presence, record, "outage", record.t + self._world.profile.heartbeat[1])
+        self._close(presence, record)
+
+    def _close(self, presence: Presence, record: Record) -> None:
+        room = presence.room
+        presence.open, presence.ended = False, record
+        presence.steady_since = NEVER
+        presence.forget_views()
+        room.presences.pop(presence.client.name, None)
+        outage = room.outages.get(presence.client.user)
+        if outage is not None and outage.presence is presence and not presence.client.crashed:
+            self._drop_outage_later(room, outage)
+        if not room.presences and not any(f.may(self._world.now, 0) for f in room.users.current.values()):
+            room.emptied_at = self._world.now
+
+    def doubt_presence(self, presence: Presence, record: Record, cause: str, may_until: float | None = None) -> None:
+        """A user's place and all that it publishes begin to end."""
+        for fact in self._own_streams(presence):
+            self._doubt_stream(fact, record, cause, may_until)
+        for fact in self._owned(presence):
+            held = fact.holds
+            fact.doubt(record, cause, may_until)
+            if held:
+                self._world.tell("gone", record, fact)
+
+    def _doubt_stream(self, fact: Fact, record: Record, cause: str, may_until: float | None = None) -> None:
+        held = fact.holds
+        fact.doubt(record, cause, may_until)
+        if held:
+            self._world.tell("ended", record, fact)
+
+    def stream_state(self, presence: Presence, record: Record, before: str) -> None:
+        """pub.state: what it says of the stream."""
+        fact = self.stream_fact(presence, record.args.stream)
+        if fact is None:
+            return
+        if record.args.state == "LIVE":
+            fact.confirm(record)
+            self._world.tell("live", record, fact)
+        elif record.args.state == "REQ" and before == "LIVE":
+            self._doubt_stream(fact, record, "retry")
+        elif record.args.state == "IDLE":
+            self._doubt_stream(fact, record, "failed", record.t)
+
+    # -- outages -------------------------------------------------------------------------------------------------
+
+    def cut_off(self, presence: Presence, record: Record, earliest: float, cause: str) -> None:
+        room, user = presence.room, presence.client.user
+        presence.steady_since = NEVER
+        known = room.outages.get(user)
+        if known is not None and known.presence is presence and known.returned is None:
+            return
+        self.doubt_presence(presence, record, cause, record.t + self._world.profile.heartbeat[1])
+        outage = room.outages[user] = Outage(presence, record, earliest)
+        self._world.tell("cut_off", record, outage)
+
+    def back(self, presence: Presence, record: Record) -> None:
+        """REJOINED, or a fault that nobody noticed is over: the user is here, with what is still live."""
+        room = presence.room
+        presence.steady_since = record.t
+        for fact in self._owned(presence):
+            fact.confirm(record)
+        for name, machine in presence.pubs.items():
+            fact_of_stream = self.stream_fact(presence, name)
+            if machine.state == "LIVE" and fact_of_stream is not None:
+                fact_of_stream.confirm(record)
+        outage = room.outages.get(presence.client.user)
+        if outage is not None and outage.presence is presence and outage.returned is None:
+            outage.returned = record
+            self._world.tell("returned", record, outage)
+            self._drop_outage_later(room, outage)
+
+    def _drop_outage_later(self, room: Room, outage: Outage) -> None:
+        profile = self._world.profile
+        rest = 2 * profile.deadlines.propagation + profile.deadlines.publish + profile.heartbeat[1]
+        self._world.timers.at(self._world.now + rest, self._drop_outage, room, outage)
+
+    @staticmethod
+    def _drop_outage(room: Room, outage: Outage) -> None:
+        if room.outages.get(outage.presence.client.user) is outage:
+            del room.outages[outage.presence.client.user]
+
+    # -- whose -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _owned(presence: Presence) -> list[Fact]:
+        """The facts of this presence: the current one, and an earlier one that a later login is to replace."""
+        return [fact for fact in presence.room.users.of(presence.client.user) if fact.owner is presence]
+
+    def _own_streams(self, presence: Presence) -> Iterator[Fact]:
+        for name in presence.pubs:
+            fact = self.stream_fact(presence, name)
+            if fact is not None:
+                yield fact
+
+    @staticmethod
+    def stream_fact(presence: Presence, stream: str) -> Fact | None:
+        """The latest fact of a stream that this presence published."""
+        key = presence.room.stream_key(stream, presence.client.user)
+        found = [fact for fact in presence.room.streams.of(key) if fact.owner is presence]
+        return max(found, key=lambda fact: fact.may_from) if found else None
+
+
+__all__ = ["INSIDE", "Ends"]

@@ -1,0 +1,110 @@
+"""One client in one room as the trace shows it: its state, what it was told, what it publishes and plays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.contract.timers import NEVER
+from harness.trace.record import Record, StreamItem
+
+if TYPE_CHECKING:
+    from harness.contract.room import Room
+
+INSIDE = frozenset(("IN", "REJOINED", "LOGOUT_FAILED"))
+TERMINAL = frozenset(("LOGIN_FAILED", "RECONNECT_FAILED", "KICKED", "OUT"))
+
+
+class Client:
+    """One incarnation of a user ("alice#2"). fault: what the harness is doing to its connection, while it does."""
+
+    __slots__ = ("calls", "crashed", "destroyed", "fault", "heard", "name", "rooms", "user")
+
+    def __init__(self, name: str, user: str) -> None:
+        self.name, self.user = name, user
+        self.rooms: dict[str, Presence] = {}
+        self.calls: dict[int, Record] = {}
+        self.destroyed: Record | None = None
+        self.crashed: Record | None = None
+        self.fault: Record | None = None
+        self.heard = 0.0  # when bytes from the service were last read
+
+
+class Machine:
+    """Publishing or playing one stream. record: the last change; call, stop: the calls that began and ended it."""
+
+    __slots__ = ("call", "firsts", "live_since", "muted", "quality", "record", "state", "stop", "stream")
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.state = "IDLE"
+        self.record: Record | None = None
+        self.call: Record | None = None
+        self.stop: Record | None = None
+        self.live_since: float | None = None
+        self.firsts: dict[tuple[str, str], Record] = {}
+        self.quality: Record | None = None
+        self.muted: dict[str, Record] = {}  # device: the mute call, or at a player the callback, that counts
+
+
+class Presence:
+    """Views are folds of the roster callbacks: user or stream to the record that added it (streams with their item).
+
+    open: an epoch is under way, from LOGGING_IN to a terminal state. steady_since: from when on nothing of what the
+    service said can have been lost.
+    """
+
+    __slots__ = (
+        "changed", "client", "ended", "entered", "login", "open", "plays", "pubs", "refused", "room", "session",
+        "state", "steady_since", "streams", "token_expires", "user_updates", "users",
+    )  # fmt: skip
+
+    def __init__(self, client: Client, room: Room) -> None:
+        self.client, self.room = client, room
+        self.state = "OUT"
+        self.open = False
+        self.login: Record | None = None
+        self.changed: Record | None = None  # the last room.state
+        self.entered: Record | None = None  # IN of this epoch
+        self.ended: Record | None = None  # the terminal state, once there is one
+        self.refused: Record | None = None
+        self.steady_since = NEVER
+        self.session = ""
+        self.user_updates = True
+        self.token_expires: float | None = None
+        self.users: dict[str, Record] = {}
+        self.streams: dict[str, tuple[StreamItem, Record]] = {}
+        self.pubs: dict[str, Machine] = {}
+        self.plays: dict[str, Machine] = {}
+
+    @property
+    def inside(self) -> bool:
+        return self.state in INSIDE
+
+    def steady(self, since: float) -> bool:
+        """Inside without a break from `since` until now: it was told everything the service had to say."""
+        return self.steady_since <= since and self.state in INSIDE
+
+    def subject(self, **more: str) -> dict[str, str]:
+        return {"client": self.client.name, "room": self.room.name, **more}
+
+    def forget_views(self) -> None:
+        self.users.clear()
+        self.streams.clear()
+
+
+class Outage:
+    """A client cut off. earliest, latest: between these seconds it lost the service. told: what others heard of it.
+
+    returned: REJOINED, or the end of a fault nobody noticed. replaced: the login of the user's next incarnation.
+    """
+
+    __slots__ = ("earliest", "latest", "plays", "presence", "record", "replaced", "returned", "streams", "told")
+
+    def __init__(self, presence: Presence, record: Record, earliest: float) -> None:
+        self.presence, self.record = presence, record
+        self.earliest, self.latest = earliest, record.t
+        self.streams = {name for name, machine in presence.pubs.items() if machine.state == "LIVE"}
+        self.plays = {name for name, machine in presence.plays.items() if machine.state == "LIVE"}
+        self.returned: Record | None = None
+        self.replaced: Record | None = None
+        self.told: dict[Presence, list[tuple[str, str, Record]]] = {}  # observer: (op, "user" or stream id, record)

@@ -1,0 +1,201 @@
+"""MD: extra info and messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.contract.check import Check
+from harness.contract.presence import Client, Presence
+from harness.contract.room import Room
+from harness.contract.rule import MUST, Rule
+from harness.contract.truth import Fact
+from harness.trace.record import Record
+
+MESSAGES_KEPT = 10_000  # sent lately and still under way, per room
+
+
+class ExtraInfo(Check):
+    """Last write wins, everybody else knows it, the setter is not told."""
+
+    def begin(self) -> None:
+        self._room: dict[tuple[str, str], Record] = {}  # room and key: the call that succeeded last
+        self._stream: dict[tuple[str, str], Record] = {}  # room and stream
+        self._known: dict[tuple[Presence, str], str] = {}  # what each client was told last
+        self._at: dict[tuple[Presence, str], Record] = {}
+
+    def result(self, record: Record, call: Record, client: Client, presence: Presence | None) -> None:
+        if record.args.result != "ok" or call.name not in ("set_room_extra", "set_stream_extra"):
+            return
+        room = self.world.rooms.get(call.room)
+        if room is None:
+            return
+        if call.name == "set_room_extra":
+            self._room[call.room, call.args.key] = call
+            self.later(self.world.now + self.world.propagation, self._room_told, room, call, client)
+        else:
+            self._stream[call.room, call.args.stream] = call
+            self.later(self.world.now + self.world.propagation, self._stream_told, room, call, client)
+
+    def room_extra(self, presence: Presence, record: Record) -> None:
+        self.judged()
+        key = f"room {record.args.key}"
+        last = self._at.get((presence, key))
+        if record.args.by == presence.client.user and self._ours(presence, record):
+            self.broken(
+                "the setter is not told of its own extra info", record.args.key, [], presence.subject(), guilty=record
+            )
+        elif last is not None and record.args.at < last.args.at:
+            self.broken(
+                "the time of extra info does not go back", f"from {last.args.at} to {record.args.at}", [last],
+                presence.subject(), guilty=record,
+            )  # fmt: skip
+        self._at[presence, key] = record
+        self._known[presence, key] = record.args.value
+
+    def _ours(self, presence: Presence, record: Record) -> bool:
+        """Set by this very client, not by the user's earlier one."""
+        call = self._room.get((presence.room.name, record.args.key))
+        entered = presence.entered
+        return call is None or (call.client == presence.client.name and entered is not None and call.t >= entered.t)
+
+    def stream_extra(self, presence: Presence, record: Record) -> None:
+        self.judged()
+        for item in record.args.items:
+            if item.user == presence.client.user or (not item.user and item.id in presence.pubs):
+                self.broken(
+                    "the setter is not told of its own extra info", item.id, [], presence.subject(), guilty=record
+                )
+            self._known[presence, f"stream {item.id}"] = item.extra
+
+    def streams(self, presence: Presence, record: Record) -> None:
+        for item in record.args.items:
+            if record.args.op == "DEL":
+                self._known.pop((presence, f"stream {item.id}"), None)
+            else:
+                self._known[presence, f"stream {item.id}"] = item.extra
+                self._late_joiner(presence, record, item.id, item.extra)
+
+    def _late_joiner(self, presence: Presence, record: Record, stream: str, extra: str) -> None:
+        """The first ADD after IN carries what was acknowledged before the login."""
+        call, login = self._stream.get((presence.room.name, stream)), presence.login
+        if call is None or login is None or call.t + self.world.propagation > login.t:
+            return
+        self.judged()
+        if extra != call.args.extra and stream not in presence.streams:
+            self.broken(
+                "a late joiner is told the latest extra info with the stream", f"{extra!r}", [call, login],
+                presence.subject(stream=stream), guilty=record,
+            )  # fmt: skip
+
+    def _room_told(self, room: Room, call: Record, setter: Client) -> None:
+        if self._room.get((room.name, call.args.key)) is call:
+            self._told(room, call, f"room {call.args.key}", call.args.value)
+
+    def _stream_told(self, room: Room, call: Record, setter: Client) -> None:
+        live = any(fact.holds for fact in room.stream_facts(call.args.stream))
+        if live and self._stream.get((room.name, call.args.stream)) is call:
+            self._told(room, call, f"stream {call.args.stream}", call.args.extra)
+
+    def _told(self, room: Room, call: Record, key: str, value: str) -> None:
+        for observer in room.observers(call.t, call.user):
+            self.judged()
+            if self._known.get((observer, key)) != value:
+                self.broken(
+                    f"all others know the extra info of {key} within {self.world.propagation:g} s",
+                    repr(self._known.get((observer, key), "nothing")), [call], observer.subject(),
+                )  # fmt: skip
+
+    def left(self, presence: Presence, record: Record) -> None:
+        for known in (self._known, self._at):
+            for key in [key for key in known if key[0] is presence]:
+                del known[key]
+        if not presence.room.presences:
+            for calls in (self._room, self._stream):
+                for name in [name for name in calls if name[0] == presence.room.name]:
+                    del calls[name]
+
+    def ended(self, fact: Fact) -> None:
+        self._stream.pop((fact.owner.room.name, fact.key.partition("\n")[0]), None)
+
+
+@dataclass
+class _Sent:
+    call: Record
+    result: Record
+    reached: dict[Presence, Record] = field(default_factory=dict)
+
+
+class Messages(Check):
+    """Reliable: once at each other client that was in all the time. Lossy: at most once. Never at the sender."""
+
+    def begin(self) -> None:
+        self._sent: dict[str, dict[str, _Sent]] = {}
+        self._early: dict[str, dict[str, list[tuple[Presence, Record]]]] = {}  # received before the result was
+
+    def result(self, record: Record, call: Record, client: Client, presence: Presence | None) -> None:
+        if call.name != "send" or record.args.result != "ok" or not isinstance(record.args.value, str):
+            return
+        room = self.world.rooms.get(call.room)
+        sent = self._sent.setdefault(call.room, {})
+        if room is None or len(sent) >= MESSAGES_KEPT:
+            return
+        message = sent[record.args.value] = _Sent(call, record)
+        for receiver, received in self._early.get(call.room, {}).pop(record.args.value, ()):
+            message.reached.setdefault(receiver, received)
+        self.later(self.world.now + self.world.propagation, self._look, room, record.args.value, message)
+
+    def message(self, presence: Presence, record: Record) -> None:
+        self.judged()
+        room, number = presence.room.name, record.args.id
+        if record.args.sender == presence.client.user:
+            self.broken("a message does not come back to its sender", number, [], presence.subject(), guilty=record)
+        message = self._sent.get(room, {}).get(number)
+        earlier = message.reached.get(presence) if message is not None else self._seen_early(room, number, presence)
+        if earlier is not None:
+            self.broken("a message comes once", "again", [earlier], presence.subject(), guilty=record)
+        elif message is not None:
+            message.reached[presence] = record
+        else:
+            waiting = self._early.setdefault(room, {})
+            if len(waiting) < MESSAGES_KEPT:
+                waiting.setdefault(number, []).append((presence, record))
+                self.later(self.world.now + self.world.propagation, self._drop_early, room, number)
+
+    def _seen_early(self, room: str, number: str, presence: Presence) -> Record | None:
+        return next((r for p, r in self._early.get(room, {}).get(number, ()) if p is presence), None)
+
+    def _drop_early(self, room: str, number: str) -> None:
+        self._early.get(room, {}).pop(number, None)
+
+    def _look(self, room: Room, number: str, message: _Sent) -> None:
+        if message.call.args.reliability == "reliable":
+            for observer in room.observers(message.call.t, message.call.user):
+                self.judged()
+                if observer not in message.reached:
+                    self.broken(
+                        f"a reliable message reaches everybody within {self.world.propagation:g} s", "it did not",
+                        [message.call, message.result], observer.subject(),
+                    )  # fmt: skip
+        self.later(self.world.now + self.world.propagation, self._forget, room.name, number)
+
+    def _forget(self, room: str, number: str) -> None:
+        sent = self._sent.get(room, {})
+        sent.pop(number, None)
+        if not sent:
+            self._sent.pop(room, None)
+
+
+RULES = (
+    Rule(
+        "MD-01", MUST,
+        "Extra info reaches all others in time, never its setter; the last write wins; late joiners have it at once.",
+        "Raised hands, layouts and slides are kept in it: two truths mean two meetings.",
+        "ZegoExpressEventHandler.h, room and stream extra info; ZEGO release notes (web 2.14.0)", ExtraInfo,
+    ),
+    Rule(
+        "MD-02", MUST,
+        "A reliable message comes once at everybody else, a lossy one at most once, none at its sender.",
+        "Chat that doubles, or loses the one answer that mattered.",
+        "ZegoExpressEventHandler.h, messages", Messages,
+    ),
+)  # fmt: skip

@@ -1,0 +1,193 @@
+"""QM: what comes again and again."""
+
+from __future__ import annotations
+
+from harness.contract.check import Check
+from harness.contract.presence import Client, Machine, Presence
+from harness.contract.rule import MUST, SHOULD, Rule
+from harness.contract.truth import Fact
+from harness.trace.record import Record
+
+COUNT_SLACK = 5.0  # seconds by which a count may be early or late
+LEVELS = range(6)
+
+
+class Cadence(Check):
+    def begin(self) -> None:
+        self._network: dict[str, Record] = {}
+
+    def publishing(self, presence: Presence, record: Record, machine: Machine) -> None:
+        if record.args.state == "LIVE":
+            self._watch(presence, machine, record, self.profile.periods.publish_quality)
+
+    def playing(self, presence: Presence, record: Record, machine: Machine) -> None:
+        if record.args.state == "LIVE":
+            self._watch(presence, machine, record, self.profile.periods.play_quality)
+
+    def _watch(self, presence: Presence, machine: Machine, live: Record, period: float) -> None:
+        if period:
+            self.world.while_open(presence, self.world.now + 2 * period, self._look, presence, machine, live, period)
+
+    def _look(self, presence: Presence, machine: Machine, live: Record, period: float) -> None:
+        """At least one in any two periods while LIVE."""
+        if machine.record is not live or presence.client.fault is not None or not presence.inside:
+            return
+        last = machine.quality.t if machine.quality is not None else live.t
+        self.judged()
+        if self.world.now - last > 2 * period - 1e-9 and last != self.world.now:
+            self.broken(
+                f"quality comes every {period:g} s while LIVE", f"nothing for {self.world.now - last:.1f} s",
+                [live, machine.quality], presence.subject(stream=machine.stream),
+            )  # fmt: skip
+            last = self.world.now
+        self.world.while_open(presence, last + 2 * period, self._look, presence, machine, live, period)
+
+    def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self._spacing(presence, record, machine, self.profile.periods.publish_quality)
+
+    def play_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self._spacing(presence, record, machine, self.profile.periods.play_quality)
+
+    def _spacing(self, presence: Presence, record: Record, machine: Machine, period: float) -> None:
+        self.judged()
+        subject = presence.subject(stream=machine.stream)
+        last = machine.quality
+        if machine.state == "IDLE" and machine.stop is None:
+            self.broken("quality comes between REQ and IDLE", "in IDLE", [machine.record], subject, guilty=record)
+        elif last is not None and period and record.t - last.t < 0.5 * period - self.world.slack:
+            self.broken(
+                f"quality comes every {period:g} s", f"{record.t - last.t:.2f} s apart", [last], subject, guilty=record
+            )
+
+    def network_quality(self, client: Client, record: Record) -> None:
+        period, last = self.profile.periods.network_quality, self._network.get(client.name)
+        own = record.args.user in ("", client.user)
+        if not own:
+            return
+        self.judged()
+        if last is not None and period and record.t - last.t < 0.5 * period - self.world.slack:
+            self.broken(
+                f"network quality comes every {period:g} s", f"{record.t - last.t:.2f} s apart", [last],
+                {"client": client.name, "room": record.room}, guilty=record,
+            )  # fmt: skip
+        self._network[client.name] = record
+
+    def left(self, presence: Presence, record: Record) -> None:
+        self._network.pop(presence.client.name, None)
+
+
+class Ranges(Check):
+    def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self._quality(presence, record, machine)
+
+    def play_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self._quality(presence, record, machine)
+
+    def _quality(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self.judged()
+        given, last = record.args, machine.quality
+        wrong = ""
+        if given.loss is not None and not 0 <= given.loss <= 1:
+            wrong = f"loss {given.loss}"
+        elif given.mos is not None and not -1 <= given.mos <= 5:
+            wrong = f"mos {given.mos}"
+        elif given.level is not None and given.level not in LEVELS:
+            wrong = f"level {given.level}"
+        else:
+            negative = [name for name in ("fps", "kbps", "rtt", "bytes") if (getattr(given, name) or 0) < 0]
+            wrong = f"{negative[0]} {getattr(given, negative[0])}" if negative else ""
+        subject = presence.subject(stream=machine.stream)
+        if wrong:
+            self.broken(
+                "loss is 0 to 1, mos -1 to 5, level 0 to 5, rates at least 0", wrong, [], subject, guilty=record
+            )
+        elif last is not None and (given.bytes or 0) < (last.args.bytes or 0):
+            self.broken(
+                "bytes never go down within a session", f"from {last.args.bytes} to {given.bytes}", [last], subject,
+                guilty=record,
+            )  # fmt: skip
+
+    def network_quality(self, client: Client, record: Record) -> None:
+        self.judged()
+        if record.args.up not in LEVELS or record.args.down not in LEVELS:
+            self.broken(
+                "network levels are 0 to 5", f"{record.args.up}, {record.args.down}", [],
+                {"client": client.name, "room": record.room}, guilty=record,
+            )  # fmt: skip
+
+
+class Count(Check):
+    def begin(self) -> None:
+        self._last: dict[Presence, float] = {}
+
+    def entered(self, presence: Presence, fact: Fact) -> None:
+        self._wait(presence, self.world.now)
+
+    def _wait(self, presence: Presence, since: float) -> None:
+        period = self.profile.periods.count
+        if period:
+            due = since + period + self._slack()
+            self.world.while_open(presence, due, self._look, presence, presence.entered, since)
+
+    def _slack(self) -> float:
+        return min(COUNT_SLACK, self.profile.periods.count)
+
+    def _look(self, presence: Presence, entered: Record, since: float) -> None:
+        if presence.entered is not entered or self._last.get(presence, since) > since:
+            return
+        if presence.steady(since):
+            self.judged()
+            self.broken(
+                f"the number of users comes every {self.profile.periods.count:g} s", "nothing came", [entered],
+                presence.subject(),
+            )  # fmt: skip
+        self._wait(presence, self.world.now)
+
+    def count(self, presence: Presence, record: Record) -> None:
+        self.judged()
+        last = self._last.get(presence, presence.entered.t if presence.entered is not None else record.t)
+        if record.t - last < self.profile.periods.count - self._slack() - self.world.slack:
+            self.broken(
+                f"the number of users comes every {self.profile.periods.count:g} s", f"{record.t - last:.1f} s apart",
+                [presence.entered], presence.subject(), guilty=record,
+            )  # fmt: skip
+        self._last[presence] = record.t
+        self._wait(presence, record.t)
+        self._value(presence, record)
+
+    def _value(self, presence: Presence, record: Record) -> None:
+        room, late = presence.room, self.world.propagation + self.world.slack
+        current = list(room.users.current.values())
+        least = sum(fact.holds and fact.must_from is not None and fact.must_from < record.t - late for fact in current)
+        recent = [key for key in room.users.past if key not in room.users.current]
+        most = len(current) + len(recent)
+        if not least <= record.args.n <= most and presence.steady(record.t - late):
+            self.broken(
+                f"the number is between {least} and {most}", str(record.args.n), [presence.entered], presence.subject(),
+                guilty=record,
+            )  # fmt: skip
+
+    def left(self, presence: Presence, record: Record) -> None:
+        self._last.pop(presence, None)
+
+
+RULES = (
+    Rule(
+        "QM-01", SHOULD,
+        "Quality comes at its period while a stream is LIVE, and only then; network quality at its own.",
+        "Applications average over these; gaps and bursts bend every chart.",
+        "ZegoExpressEventHandler.h, publisher, player and network quality", Cadence,
+    ),
+    Rule(
+        "QM-02", MUST,
+        "Loss, scores, levels and rates are in their ranges, and counters never go down within a session.",
+        "A loss of 3 or a negative bitrate ends in a graph, an alarm, a bill.",
+        "ZegoExpressDefines.h, quality structures", Ranges,
+    ),
+    Rule(
+        "QM-03", SHOULD,
+        "The number of users comes at its period after IN, and is between those who must and those who can be there.",
+        "Rooms are opened, closed and sold by it.",
+        "ZegoExpressEventHandler.h, onRoomOnlineUserCountUpdate", Count,
+    ),
+)  # fmt: skip

@@ -1,0 +1,144 @@
+"""PB: publishing, one stream of one client."""
+
+from __future__ import annotations
+
+from harness.contract.check import Check
+from harness.contract.presence import Client, Machine, Presence
+from harness.contract.rule import MUST, Rule
+from harness.trace.record import Record
+
+EDGES = {"IDLE": {"REQ"}, "REQ": {"LIVE", "IDLE"}, "LIVE": {"REQ", "IDLE"}}
+ENDED_FROM_OUTSIDE = frozenset(("logout", "kick", "relogin", "expiry", "outage", "crash", "destroy"))
+
+
+class PublishEdges(Check):
+    def publishing(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self.judged()
+        state, code, before = record.args.state, record.args.code, machine.state
+        subject = presence.subject(stream=machine.stream)
+        if state not in EDGES.get(before, ()):
+            self.broken(
+                f"after {before} comes {' or '.join(sorted(EDGES.get(before, ())))}", state,
+                [machine.record], subject, guilty=record,
+            )  # fmt: skip
+        elif before == "IDLE" and machine.call is None:
+            self.broken("publishing begins with a call", "REQ without one", [machine.record], subject, guilty=record)
+        elif before == "LIVE" and state == "REQ" and code == 0:
+            self.broken("LIVE to REQ has a code", "code 0", [machine.record], subject, guilty=record)
+        elif state == "IDLE":
+            self._end(presence, record, machine, code, subject)
+
+    def _end(self, presence: Presence, record: Record, machine: Machine, code: int, subject: dict[str, str]) -> None:
+        if machine.stop is not None:
+            if code != 0:
+                self.broken("after unpublish the code is 0", f"code {code}", [machine.stop], subject, guilty=record)
+        elif code == 0 and presence.inside and not self._ended_from_outside(presence, machine.stream):
+            self.broken(
+                "a stream that ends by itself has a code that says why",
+                "code 0",
+                [machine.record],
+                subject,
+                guilty=record,
+            )
+
+    def _ended_from_outside(self, presence: Presence, stream: str) -> bool:
+        key = presence.room.stream_key(stream, presence.client.user)
+        return any(
+            fact.owner is presence and fact.cause in ENDED_FROM_OUTSIDE for fact in presence.room.streams.of(key)
+        )
+
+
+class LiveOnlyInside(Check):
+    def publishing(self, presence: Presence, record: Record, machine: Machine) -> None:
+        if record.args.state != "LIVE":
+            return
+        self.judged()
+        if not presence.inside:
+            self.broken(
+                "a stream is live only while its user is in the room",
+                f"LIVE in {presence.state}",
+                [presence.changed],
+                presence.subject(stream=machine.stream),
+                guilty=record,
+            )
+
+
+class UnpublishEnds(Check):
+    """Within the call deadline; and then silence until the next publish."""
+
+    def call(self, record: Record, client: Client, presence: Presence | None) -> None:
+        machine = presence.pubs.get(record.args.stream) if record.name == "unpublish" and presence else None
+        if presence is not None and machine is not None and machine.state != "IDLE":
+            due = self.world.now + self.profile.deadlines.call
+            self.world.while_open(presence, due, self._look, presence, machine, record)
+
+    def _look(self, presence: Presence, machine: Machine, call: Record) -> None:
+        if machine.stop is not call or presence.client.fault is not None or not presence.inside:
+            return
+        self.judged()
+        if machine.state != "IDLE":
+            self.broken(
+                "unpublish ends in IDLE", f"still {machine.state}", [call, machine.record],
+                presence.subject(stream=machine.stream),
+            )  # fmt: skip
+
+    def publish_first(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self._silence(presence, record, machine)
+
+    def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self._silence(presence, record, machine)
+
+    def _silence(self, presence: Presence, record: Record, machine: Machine) -> None:
+        if machine.state == "IDLE" and machine.stop is not None and machine.call is None:
+            self.broken(
+                "after unpublish nothing more comes of the stream", record.name, [machine.stop, machine.record],
+                presence.subject(stream=machine.stream), guilty=record,
+            )  # fmt: skip
+
+
+class PublishFirsts(Check):
+    def publish_first(self, presence: Presence, record: Record, machine: Machine) -> None:
+        self.judged()
+        media, stage = record.args.media, record.args.stage
+        subject = presence.subject(stream=machine.stream)
+        twice = machine.firsts.get((media, stage))
+        if twice is not None:
+            self.broken(
+                f"the first {media} frame is {stage} once", "again", [twice, machine.call], subject, guilty=record
+            )
+        elif stage == "sent" and (media, "captured") not in machine.firsts:
+            self.broken(
+                f"{media} is captured before it is sent",
+                "sent without captured",
+                [machine.call],
+                subject,
+                guilty=record,
+            )
+
+
+RULES = (
+    Rule(
+        "PB-01", MUST,
+        "Publishing moves along IDLE, REQ, LIVE; it begins with a call, and an end nobody asked for has a code.",
+        "A publisher who believes to be on air and is not talks to nobody.",
+        "ZegoExpressDefines.h, publisher state", PublishEdges,
+    ),
+    Rule(
+        "PB-02", MUST,
+        "A stream is LIVE only while its user is in the room; it may be requested before.",
+        "LIVE outside a room means that nobody can be watching, though the light is on.",
+        "ZEGO quick start, publish", LiveOnlyInside,
+    ),
+    Rule(
+        "PB-03", MUST,
+        "Unpublish ends in IDLE within the call deadline, and nothing more comes of the stream until the next publish.",
+        "A camera that is still on after its owner switched it off is the worst kind of late callback.",
+        "ZegoExpressInterface.h, stopPublishingStream", UnpublishEnds,
+    ),
+    Rule(
+        "PB-04", MUST,
+        "For each medium the first frame is captured before it is sent, and each is told once per publish.",
+        "Start times are measured between these two; out of order they are negative.",
+        "ZegoExpressEventHandler.h, captured and sent first frame", PublishFirsts,
+    ),
+)  # fmt: skip
