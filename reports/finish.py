@@ -30,7 +30,7 @@ def write_reports(folder: RunFolder) -> tuple[RunData, dict[str, Any]]:
     data = load(folder)
     found = results(data.measured, data.settings, data.lost_workers)
     folder.write_json(folder.results, _finite(found))
-    write_junit(found, folder.junit)
+    write_junit(found, folder.junit, data.conformance)
     write_csv(data, folder.path)
     write_html(data, found, folder.report)
     return data, found

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from reports import call_charts, charts
-from reports.formats import counted, moment, number, quantity, seconds
+from reports.conformance_html import run_section
+from reports.formats import moment
 from reports.history import History, history, telling_rooms
 from reports.load import RunData
 from reports.over_time import OverTime, over_time
+from reports.pages import page_environment, style_sheet
 from reports.resampling import CONFIDENCE, LEAST_ROOMS, samples_needed
 from reports.summary import cost, facts, limits, notices, tiles, verdict_words
 from reports.tables import (
@@ -38,9 +37,12 @@ FILES = (
     ("results.json", "the verdict and every figure of this page, for programs"),
     ("intervals.jsonl", "counters and histograms, one line per process and second"),
     ("trace.jsonl", "every call, callback and observation of every user"),
+    ("conformance.html", "every rule on the callbacks, every violation with its proof"),
+    ("conformance.json", "the same, for programs"),
+    ("conformance.sarif", "the violations, for code scanning tools"),
     ("metrics.csv", "one row per metric"),
     ("seconds.csv", "one row per second"),
-    ("junit.xml", "one test case per threshold"),
+    ("junit.xml", "one test case per threshold, and per rule on the callbacks"),
     ("swarm.log", "the generator's log"),
     ("service.log", "the embedded service's log"),
 )
@@ -52,15 +54,8 @@ def write_html(data: RunData, results: dict[str, Any], path: Path) -> None:
 
 
 def render(data: RunData, results: dict[str, Any]) -> str:
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"counted": counted, "number": number, "quantity": quantity, "seconds": seconds}
-    style = Markup(environment.get_template("report.css").render())
+    environment = page_environment()
+    style = style_sheet(environment, "report.css", *(["conformance.css"] if data.conformance else []))
     time, found = over_time(data.intervals), history(data)
     context = {**_head(data, results, time, found), **_body(data, results, time, found)}
     return environment.get_template("report.html").render(style=style, **context)
@@ -109,6 +104,8 @@ def _body(data: RunData, results: dict[str, Any], time: OverTime, found: History
         "overdue": _overdue(results, found),
         "interruptions": found.notices[:MOST_FAILURES],
         "has_trace": data.records > 0,
+        "conformance": run_section(*data.conformance) if data.conformance else None,
+        "conformance_error": data.conformance_error,
         "records": data.records,
         "limits": limits(data, results),
         "saturated": results["generator"]["saturated"],

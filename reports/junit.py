@@ -1,4 +1,4 @@
-"""junit.xml: one case per threshold, so that any CI shows what held and what did not."""
+"""junit.xml: one case per threshold and per rule, so that any CI shows what held and what did not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
+from reports.conformance import Conformance, Rules
+from reports.conformance_junit import conformance_suites
 
-def write_junit(results: dict[str, Any], path: Path) -> None:
+
+def write_junit(results: dict[str, Any], path: Path, conformance: tuple[Conformance, Rules] | None = None) -> None:
     """A failed threshold is a failure; when the verdict is unknown every case is an error with the reasons."""
     suite = TestSuite(results["scenario"])
     suite.add_property("seed", str(results["seed"]))
@@ -25,4 +28,6 @@ def write_junit(results: dict[str, Any], path: Path) -> None:
         suite.add_testcase(case)
     report = JUnitXml("call harness")
     report.add_testsuite(suite)
+    for callbacks in conformance_suites(*conformance) if conformance else []:
+        report.add_testsuite(callbacks)
     report.write(str(path), pretty=True)
