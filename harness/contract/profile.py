@@ -65,8 +65,8 @@ class Codes(_Part):
 class Profile(_Part):
     """heartbeat: seconds of silence after which others are told, at least and at most. retry_window: how long a client
     tries to come back. room_grace: how long an empty room keeps its session. codes_by_state: allowed codes; a state
-    that is missing may have any but 0. promises: rule ids, sections (RS) or ranges (RS-01..RS-05); weaker: promised, but as
-    SHOULD."""
+    that is missing may have any but 0. promises: rule ids, sections (RS) or ranges (RS-01..RS-05); weaker: promised,
+    but as SHOULD."""
 
     name: str
     title: str = ""

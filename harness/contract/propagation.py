@@ -45,15 +45,16 @@ class Propagation(Hooks):
     def _note(
         self, presence: Presence, record: Record, fact: Fact, known: Record | None, added: str, deleted: str
     ) -> None:
-        at = record.t_wire or record.t
+        at, end = record.t_wire or record.t, fact.end
         if record.args.op == "ADD":
-            if fact.must_from is not None and fact.must_until is None and presence.steady(fact.must_from):
+            if fact.holds and fact.must_from is not None and presence.steady(fact.must_from):
                 self._add(added, at - fact.must_from)
             elif fact.must_from is None and presence.steady(fact.may_from):
                 self._add(added, 0.0)  # it was told before its owner's own callback was
-        elif fact.end is not None and fact.cause in ("logout", "unpublish"):
-            if known is not None and known.t < fact.end.t and presence.steady(fact.end.t):
-                self._add(deleted, at - fact.end.t)
+            return
+        by_will = end is not None and fact.cause in ("logout", "unpublish")
+        if by_will and end is not None and known is not None and known.t < end.t and presence.steady(end.t):
+            self._add(deleted, at - end.t)
 
     def _add(self, name: str, seconds: float) -> None:
         self._found[name].record(max(0.0, seconds * 1000))
