@@ -46,7 +46,9 @@ class Stage(Protocol):
     service: str
     windows: Windows
     parameters: dict[str, Any]
-    clock: RunClock
+
+    @property
+    def clock(self) -> RunClock: ...
 
     def wall(self) -> float:
         """Unix seconds."""

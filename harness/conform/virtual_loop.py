@@ -43,16 +43,22 @@ class _Jump:
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """now: seconds of virtual time."""
+    """now: seconds of virtual time; failures: errors that nobody caught."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = BEGIN
+        self.failures: list[BaseException] = []
+        self.set_exception_handler(self._note)
         self._selector = _Jump(self)
         self._clock_resolution = _RESOLUTION
 
     def time(self) -> float:
         return self.now
+
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error that nobody caught: in a test bed it must not end as a line in a log."""
+        self.failures.append(context.get("exception") or RuntimeError(context["message"]))
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are none: nothing comes from outside."""
@@ -75,14 +81,18 @@ for _name in _REFUSED:
 def run_virtually(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end on a loop of its own. Tasks that are left over are cancelled.
 
-    Raises Deadlock when the work waits for something that never comes.
+    Raises Deadlock when the work waits for something that never comes, and the first error of a task or a timer that
+    nobody caught.
     """
     loop = VirtualLoop()
     try:
-        return loop.run_until_complete(work)
+        result = loop.run_until_complete(work)
     finally:
         _cancel_the_rest(loop)
         loop.close()
+    if loop.failures:
+        raise loop.failures[0]
+    return result
 
 
 def _cancel_the_rest(loop: VirtualLoop) -> None:
