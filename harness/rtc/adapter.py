@@ -223,14 +223,18 @@ class SecureTransport:
         """libsrtp's protect function and this transport's context, for the sender's inner call."""
         return _srtp.srtp_protect, self._send_context
 
-    async def close(self) -> None:
-        """Send DTLS close_notify, stop ICE and close the socket. Safe to call twice and in any state."""
+    async def close(self, *, farewell: bool = True) -> None:
+        """Send DTLS close_notify, stop ICE and close the socket. Safe to call twice and in any state.
+
+        Without a farewell the other side is not told, as when a process is killed.
+        """
         if self._closed:
             return
         self._closed = True
         self.connected = False
-        with contextlib.suppress(ConnectionError, OSError):
-            await self._dtls.stop()
+        if farewell:
+            with contextlib.suppress(ConnectionError, OSError):
+                await self._dtls.stop()
         await self._ice.stop()
         self.socket = None
         self._protocol = None

@@ -201,13 +201,13 @@ class Peer(PacketPath):
         self._shut()
         self.ended.set()
 
-    async def close(self) -> None:
-        """Close the transport and forget all streams. Safe to call twice."""
+    async def close(self, *, farewell: bool = True) -> None:
+        """Close the transport and forget all streams. Safe to call twice; see SecureTransport.close."""
         self._detach()
         if self._starting is not None and not self._starting.done():
             self._starting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._starting
-        await self.transport.close()
+        await self.transport.close(farewell=farewell)
         self.inbound.clear()
         self.outbound.clear()

@@ -30,7 +30,11 @@ class ReferenceService:
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     def driver(self) -> Driver:
-        return ReferenceDriver(RealMeans(self._http, f"{self.url}/ws", self._media, self._addresses))
+        return ReferenceDriver(self.means())
+
+    def means(self, via: str | None = None) -> RealMeans:
+        """What a driver works with; `via` is another address (http://host:port) that leads to the service."""
+        return RealMeans(self._http, f"{via or self.url}/ws", self._media, self._addresses)
 
     def token(self, user_id: str, room_id: str) -> str:
         return make_token(self._secret, user_id, room_id)

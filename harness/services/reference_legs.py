@@ -36,11 +36,12 @@ class PublishLeg:
             raise CallError(ErrorCode.MEDIA_FAILED, "the media connection did not come about")
         self.source.start({kind: self.peer.open_outbound(section) for kind, section in self._sections.items()})
 
-    async def close(self) -> None:
+    async def close(self, *, farewell: bool = True) -> None:
+        """Without a farewell the service is not told, as when the client is killed."""
         if not self._closed:
             self._closed = True
             self.source.stop()
-            await self.peer.close()
+            await self.peer.close(farewell=farewell)
 
 
 class PlayLeg:
@@ -93,9 +94,9 @@ class PlayLeg:
         self.sinks.clear()
         return stopped
 
-    async def close(self) -> None:
-        """Close the connection; the next offer begins a new one."""
+    async def close(self, *, farewell: bool = True) -> None:
+        """Close the connection; the next offer begins a new one. See PublishLeg.close."""
         peer, self._peer = self._peer, None
         self._reached.clear()
         if peer is not None:
-            await peer.close()
+            await peer.close(farewell=farewell)

@@ -73,9 +73,9 @@ class RealMeans:
         return self._media.now_us()
 
     def signalling(self, on_message: OnMessage, on_closed: Callable[[], None]) -> Signalling:
-        return Signalling(self._connect, self._media.now_us, on_message, on_closed)
+        return Signalling(self.connect, self._media.now_us, on_message, on_closed)
 
-    async def _connect(self) -> ClientWebSocket:
+    async def connect(self) -> ClientWebSocket:
         return await ClientWebSocket.connect(self._http, self._url)
 
     def publish_leg(self, source: PublishSource) -> PublishLeg:
