@@ -44,19 +44,16 @@ class Judge:
                 self._listen(check)
         self._propagation = Propagation(self._world)
         self._listen(self._propagation)
-        self._records = 0
-        self._last = 0.0
-        self._crash_lines: list[Problem] = []
 
     def _listen(self, listener: Hooks) -> None:
         for name in HOOK_NAMES:
             if getattr(type(listener), name) is not getattr(Hooks, name):
                 self._hooks[name] = [*self._hooks[name], getattr(listener, name)]
 
-    def feed(self, record: Record) -> None:
-        self._records += 1
-        self._last = record.t
-        self._world.feed(record)
+    @property
+    def feed(self) -> Callable[[Record], None]:
+        """Takes the next record."""
+        return self._world.feed
 
     def _crashed(self, listener: Listener, error: Exception, record: Record | None) -> None:
         """A check that fails is out, and its rule is unknown; what the world itself cannot take is not hidden."""
@@ -73,15 +70,15 @@ class Judge:
     def conclude(self, problems: Iterable[Problem] = ()) -> Judgement:
         """The verdicts. problems: what kept the trace from being read whole."""
         world = self._world
-        world.run_timers(self._last + 1e-9)
+        world.run_timers(world.now + 1e-9)
         world.tell("finish", None)
         outcomes = {rule: self._outcome(rule) for rule in self._selected}
         found = list(problems)
-        if not self._records and not found:
+        if not world.records and not found:
             found.append(Problem(0, "the trace has no records"))
-        seconds = self._last - world.first if world.first is not None else 0.0
+        seconds = world.now - world.first if world.first is not None else 0.0
         judgement = Judgement(
-            self.profile.name, outcomes, found, self._strict, self._records, seconds, round(self._epsilon * 1e6)
+            self.profile.name, outcomes, found, self._strict, world.records, seconds, round(self._epsilon * 1e6)
         )
         judgement.propagation = self._propagation.figures(outcomes)
         return judgement

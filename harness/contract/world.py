@@ -32,6 +32,7 @@ class World:
         self.hooks = hooks
         self.epsilon = self.slack = epsilon
         self.now = 0.0
+        self.records = 0
         self.first: float | None = None
         self.timers = Timers()
         self.clients: dict[str, Client] = {}
@@ -66,12 +67,14 @@ class World:
 
     def feed(self, record: Record) -> None:
         """Take the next record, in order of time."""
-        self.now = max(self.now, record.t)
+        self.records += 1
+        now = record.t
+        self.now = max(self.now, now)
         if self.first is None:
-            self.first = record.t
-            self.timers.at(record.t + SWEEP, self._sweep)
-        if self.timers.next < record.t - self.slack:
-            self.run_timers(record.t - self.slack)
+            self.first = now
+            self.timers.at(now + SWEEP, self._sweep)
+        if self.timers.next < now - self.slack:
+            self.run_timers(now - self.slack)
         self._kinds[record.kind](record)
 
     def run_timers(self, until: float) -> None:

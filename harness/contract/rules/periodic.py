@@ -6,7 +6,7 @@ from harness.contract.check import Check
 from harness.contract.presence import Client, Machine, Presence
 from harness.contract.rule import MUST, SHOULD, Rule
 from harness.contract.truth import Fact
-from harness.trace.record import Record
+from harness.trace.record import Quality, Record
 
 COUNT_SLACK = 5.0  # seconds by which a count may be early or late
 LEVELS = range(6)
@@ -49,15 +49,16 @@ class Cadence(Check):
         self._spacing(presence, record, machine, self.profile.periods.play_quality)
 
     def _spacing(self, presence: Presence, record: Record, machine: Machine, period: float) -> None:
-        self.judged()
-        subject = presence.subject(stream=machine.stream)
+        self.exercised += 1
         last = machine.quality
         if machine.state == "IDLE" and machine.stop is None:
+            subject = presence.subject(stream=machine.stream)
             self.broken("quality comes between REQ and IDLE", "in IDLE", [machine.record], subject, guilty=record)
-        elif last is not None and period and record.t - last.t < 0.5 * period - self.world.slack:
+        elif last is not None and record.t - last.t < 0.5 * period - self.world.slack:
             self.broken(
-                f"quality comes every {period:g} s", f"{record.t - last.t:.2f} s apart", [last], subject, guilty=record
-            )
+                f"quality comes every {period:g} s", f"{record.t - last.t:.2f} s apart", [last],
+                presence.subject(stream=machine.stream), guilty=record,
+            )  # fmt: skip
 
     def network_quality(self, client: Client, record: Record) -> None:
         period, last = self.profile.periods.network_quality, self._network.get(client.name)
@@ -84,27 +85,18 @@ class Ranges(Check):
         self._quality(presence, record, machine)
 
     def _quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self.judged()
+        self.exercised += 1
         given, last = record.args, machine.quality
-        wrong = ""
-        if given.loss is not None and not 0 <= given.loss <= 1:
-            wrong = f"loss {given.loss}"
-        elif given.mos is not None and not -1 <= given.mos <= 5:
-            wrong = f"mos {given.mos}"
-        elif given.level is not None and given.level not in LEVELS:
-            wrong = f"level {given.level}"
-        else:
-            negative = [name for name in ("fps", "kbps", "rtt", "bytes") if (getattr(given, name) or 0) < 0]
-            wrong = f"{negative[0]} {getattr(given, negative[0])}" if negative else ""
-        subject = presence.subject(stream=machine.stream)
+        wrong = _out_of_range(given)
         if wrong:
             self.broken(
-                "loss is 0 to 1, mos -1 to 5, level 0 to 5, rates at least 0", wrong, [], subject, guilty=record
-            )
+                "loss is 0 to 1, mos -1 to 5, level 0 to 5, rates at least 0", wrong, [],
+                presence.subject(stream=machine.stream), guilty=record,
+            )  # fmt: skip
         elif last is not None and (given.bytes or 0) < (last.args.bytes or 0):
             self.broken(
-                "bytes never go down within a session", f"from {last.args.bytes} to {given.bytes}", [last], subject,
-                guilty=record,
+                "bytes never go down within a session", f"from {last.args.bytes} to {given.bytes}", [last],
+                presence.subject(stream=machine.stream), guilty=record,
             )  # fmt: skip
 
     def network_quality(self, client: Client, record: Record) -> None:
@@ -114,6 +106,19 @@ class Ranges(Check):
                 "network levels are 0 to 5", f"{record.args.up}, {record.args.down}", [],
                 {"client": client.name, "room": record.room}, guilty=record,
             )  # fmt: skip
+
+
+def _out_of_range(given: Quality) -> str:
+    """What is, as text; empty when all is well. Runs for most records of a long trace."""
+    if given.loss is not None and not 0 <= given.loss <= 1:
+        return f"loss {given.loss}"
+    if given.mos is not None and not -1 <= given.mos <= 5:
+        return f"mos {given.mos}"
+    if given.level is not None and not 0 <= given.level <= 5:
+        return f"level {given.level}"
+    if (given.fps or 0) < 0 or (given.kbps or 0) < 0 or (given.rtt or 0) < 0 or (given.bytes or 0) < 0:
+        return f"fps {given.fps}, kbps {given.kbps}, rtt {given.rtt}, bytes {given.bytes}"
+    return ""
 
 
 class Count(Check):
