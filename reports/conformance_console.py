@@ -105,7 +105,7 @@ def _explanations(console: Console, conformance: Conformance, rules: Rules) -> N
     total = sum(merged.count for merged in conformance.merged.values())
     if total > len(shown):
         console.print()
-        _say(console, f"{counted(total - len(shown), 'more violation')}, of: {_broken_rules(conformance)}")
+        _say(console, f"{counted(total, 'violation')} in all: {_broken_rules(conformance)}")
 
 
 def _broken_rules(conformance: Conformance) -> str:

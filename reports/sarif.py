@@ -40,7 +40,7 @@ def sarif(conformance: Conformance, rules: Rules, base: Path) -> dict[str, Any]:
                 "tool": {"driver": _driver(listed)},
                 "automationDetails": {"id": f"callbacks/{plain(conformance.service)}/{plain(conformance.profile)}/"},
                 "invocations": [_invocation(conformance, base)],
-                "artifacts": [{"location": _artifact(check, base)} for check in conformance.checks],
+                "artifacts": _artifacts(conformance, base),
                 "results": [*_results(conformance, rules, places, base)],
                 "columnKind": "unicodeCodePoints",
                 "properties": {"mode": conformance.mode, "verdict": conformance.verdict.value},
@@ -138,6 +138,12 @@ def _physical(check: Check, line: int, base: Path) -> dict[str, Any]:
     if line > 0:
         found["region"] = {"startLine": line}
     return found
+
+
+def _artifacts(conformance: Conformance, base: Path) -> list[dict[str, Any]]:
+    """The traces, each once."""
+    uris = dict.fromkeys(_artifact(check, base)["uri"] for check in conformance.checks)
+    return [{"location": {"uri": uri}} for uri in uris]
 
 
 def _artifact(check: Check, base: Path) -> dict[str, Any]:

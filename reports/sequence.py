@@ -23,6 +23,7 @@ _ARROWS = ("call", "ret", "cb")
 _LEFT, _HEAD, _ROW = 96, 46, 40  # pixels
 _LEAST_LANE, _MOST_LANE = 190, 300
 _CHARACTER = 7.3  # of a label, on average
+_BOLD = 8.1
 _TICK = 7
 
 
@@ -88,7 +89,7 @@ def _lanes(records: list[Record], violation: Violation) -> tuple[_Lanes, int]:
     kept = clients[: MOST_LANES - 1] + ([last] if last else [])
     half = (len(kept) + 1) // 2
     longest = max((len(gist(record)) + 2 for record in records if record.kind in _ARROWS), default=0)
-    gap = min(_MOST_LANE, max(_LEAST_LANE, 24 + longest * _CHARACTER))
+    gap = min(_MOST_LANE, max(_LEAST_LANE, 24 + longest * _BOLD))
     return _Lanes(kept[:half], kept[half:], gap), len(clients) + bool(last) - len(kept)
 
 
@@ -175,7 +176,7 @@ def _arrow(start: float, end: float, y: float, css: str) -> list[str]:
 
 
 def _label(text: str, start: float, end: float, y: float, guilty: bool) -> str:
-    shown = clipped(text, int((abs(end - start) - 16) / _CHARACTER))
+    shown = clipped(text, int((abs(end - start) - 16) / (_BOLD if guilty else _CHARACTER)))
     middle = (start + end) / 2
     css = _css("label", guilty)
     return f'<text class="{css}" x="{middle:g}" y="{y - 6:g}" text-anchor="middle">{escape(shown)}</text>'
