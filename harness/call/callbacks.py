@@ -133,6 +133,15 @@ class RoomStreamsUpdated(Callback):
 
 
 @dataclass(frozen=True, slots=True)
+class OnlineUserCountUpdated(Callback):
+    """n: users in the room, this one included."""
+
+    event = "room.count"
+    handler = "on_room_online_user_count_update"
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class PublisherStateUpdated(Callback):
     event = "pub.state"
     handler = "on_publisher_state_update"
@@ -148,6 +157,68 @@ class PlayerStateUpdated(Callback):
     stream: str
     state: MediaState
     code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherFirstFrame(Callback):
+    """media: "video" or "audio"; stage: "captured" or "sent"."""
+
+    event = "pub.first"
+    handler = "on_publisher_first_frame"
+    stream: str
+    media: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerFirstFrame(Callback):
+    """media: "video" or "audio"; stage: "received" (a packet) or "rendered" (a whole frame that can be shown)."""
+
+    event = "play.first"
+    handler = "on_player_first_frame"
+    stream: str
+    media: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamQuality(Callback):
+    """What was sent or received since the last report.
+
+    fps: video frames a second, None without video; rtt: ms, None when nobody measures it; loss: 0 to 1;
+    level: see call.quality; bytes: since the publish or play call.
+    """
+
+    stream: str
+    fps: float | None
+    kbps: float
+    rtt: float | None
+    loss: float
+    level: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherQualityUpdated(StreamQuality):
+    event = "pub.quality"
+    handler = "on_publisher_quality_update"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerQualityUpdated(StreamQuality):
+    event = "play.quality"
+    handler = "on_player_quality_update"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkQualityUpdated(Callback):
+    """user: this user; up, down: levels, see call.quality."""
+
+    event = "net.quality"
+    handler = "on_network_quality"
+    user: str
+    up: int
+    down: int
 
 
 @dataclass(frozen=True, slots=True)

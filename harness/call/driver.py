@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from harness.call.callbacks import Callback, User
+from harness.call.quality import MediaFigures
 
 # emit(callback, microseconds at which its bytes were read, the native message)
 Emit = Callable[[Callback, int, Any], None]
+# on_first(medium, stage, microseconds at which its packet was read, or 0 when nothing was); each stage of a medium once
+OnFirst = Callable[[str, str, int], None]
 
 
 class PublishSource(Protocol):
@@ -27,6 +30,14 @@ class PublishSource(Protocol):
 
     def mute(self, kind: str, muted: bool) -> None: ...
 
+    def listen(self, on_first: OnFirst) -> None:
+        """A publish of this source begins: tell its first frame "captured" and "sent", from now on."""
+        ...
+
+    def quality(self) -> MediaFigures:
+        """What has been sent so far, over all starts; cheap."""
+        ...
+
 
 class PlaySink(Protocol):
     """Where a played stream goes."""
@@ -39,16 +50,27 @@ class PlaySink(Protocol):
         """A step of the start was reached: "signalled", "ice", "dtls". First call of each counts."""
         ...
 
+    def listen(self, on_first: OnFirst) -> None:
+        """A play into this sink begins: tell the first packet "received", the first whole frame "rendered"."""
+        ...
+
+    def quality(self) -> MediaFigures:
+        """What has been received so far; cheap."""
+        ...
+
 
 class Driver(Protocol):
-    """Translates one service's signalling; never reorders, de-duplicates, invents or waits.
+    """One user in one room at a time: translates a service's signalling; never reorders, de-duplicates or invents.
 
-    Every method raises CallError when the service refuses, with the code as the contract numbers it.
+    Every method raises CallError when the service refuses, with the code as the contract numbers it. Between `login`
+    and its outcome, and while reconnecting, `publish` and `play` report REQ at once and then wait to be in.
     """
 
     def bind(self, emit: Emit) -> None: ...
 
-    async def login(self, room_id: str, user: User, token: str, *, user_updates: bool) -> None: ...
+    async def login(self, room_id: str, user: User, token: str, *, user_updates: bool, client: str) -> None:
+        """client: names this instance of the client, the same for all rooms that it is in."""
+        ...
 
     async def logout(self) -> None: ...
 
@@ -69,5 +91,7 @@ class Driver(Protocol):
     async def send_message(self, text: str, *, reliable: bool) -> str: ...
 
     async def renew_token(self, token: str) -> None: ...
+
+    async def kick(self, user_id: str) -> None: ...
 
     async def close(self) -> None: ...

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from harness.call.callbacks import (
     MessageReceived,
+    NetworkQualityUpdated,
+    OnlineUserCountUpdated,
+    PlayerFirstFrame,
+    PlayerQualityUpdated,
     PlayerStateUpdated,
+    PublisherFirstFrame,
+    PublisherQualityUpdated,
     PublisherStateUpdated,
     RemoteDeviceUpdated,
     RoomExtraInfoUpdated,
@@ -25,9 +31,21 @@ class EventHandler:
 
     def on_room_stream_update(self, update: RoomStreamsUpdated) -> None: ...
 
+    def on_room_online_user_count_update(self, update: OnlineUserCountUpdated) -> None: ...
+
     def on_publisher_state_update(self, update: PublisherStateUpdated) -> None: ...
 
+    def on_publisher_first_frame(self, update: PublisherFirstFrame) -> None: ...
+
+    def on_publisher_quality_update(self, update: PublisherQualityUpdated) -> None: ...
+
     def on_player_state_update(self, update: PlayerStateUpdated) -> None: ...
+
+    def on_player_first_frame(self, update: PlayerFirstFrame) -> None: ...
+
+    def on_player_quality_update(self, update: PlayerQualityUpdated) -> None: ...
+
+    def on_network_quality(self, update: NetworkQualityUpdated) -> None: ...
 
     def on_remote_device_update(self, update: RemoteDeviceUpdated) -> None: ...
 

@@ -14,11 +14,20 @@ _NAME = re.compile(r"[0-9A-Za-z~!@#$^&*()_+=\-`;',.<>\\]+")
 _STREAM = re.compile(r"[0-9A-Za-z_-]+")
 
 
+def _size(kind: str, value: str, illegal: int) -> int:
+    """Bytes on the wire. Raises CallError `illegal` for half a surrogate pair, which has none."""
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError:
+        raise CallError(illegal, f"the {kind} is not valid Unicode") from None
+
+
 def _check(kind: str, value: str, limit: int, pattern: re.Pattern[str], codes: tuple[int, int, int]) -> None:
     if not value:
         raise CallError(codes[0], f"the {kind} is empty")
-    if len(value.encode()) > limit:
-        raise CallError(codes[2], f"the {kind} has {len(value.encode())} bytes; at most {limit} are allowed")
+    size = _size(kind, value, codes[1])
+    if size > limit:
+        raise CallError(codes[2], f"the {kind} has {size} bytes; at most {limit} are allowed")
     if not pattern.fullmatch(value):
         raise CallError(codes[1], f"the {kind} has a character that is not allowed")
 
@@ -36,10 +45,10 @@ def check_user_id(value: str) -> None:
 
 
 def check_user_name(value: str) -> None:
-    """Raise CallError 1002008 or 1002010. A name may hold any character."""
+    """Raise CallError 1002008, 1002009 or 1002010. A name may hold any character."""
     if not value:
         raise CallError(ErrorCode.USER_NAME_EMPTY, "the user name is empty")
-    if len(value.encode()) > USER_NAME_BYTES:
+    if _size("user name", value, ErrorCode.USER_NAME_ILLEGAL) > USER_NAME_BYTES:
         raise CallError(ErrorCode.USER_NAME_TOO_LONG, f"the user name has more than {USER_NAME_BYTES} bytes")
 
 
@@ -51,15 +60,15 @@ def check_stream_id(value: str) -> None:
 
 def check_stream_extra(value: str) -> None:
     """Raise CallError 1003050: the extra info of a stream must stay below 1024 bytes."""
-    if len(value.encode()) >= STREAM_EXTRA_BYTES:
+    if _size("stream extra info", value, ErrorCode.BAD_REQUEST) >= STREAM_EXTRA_BYTES:
         raise CallError(ErrorCode.STREAM_EXTRA_TOO_LONG, f"stream extra info must be under {STREAM_EXTRA_BYTES} bytes")
 
 
 def check_room_extra(key: str, value: str) -> None:
     """Raise CallError 1002015 or 1002016."""
-    if not key or len(key.encode()) >= ROOM_EXTRA_KEY_BYTES:
+    if not key or _size("room extra key", key, ErrorCode.EXTRA_KEY_ILLEGAL) >= ROOM_EXTRA_KEY_BYTES:
         raise CallError(ErrorCode.EXTRA_KEY_ILLEGAL, f"a room extra key has 1 to {ROOM_EXTRA_KEY_BYTES - 1} bytes")
-    if len(value.encode()) > ROOM_EXTRA_VALUE_BYTES:
+    if _size("room extra value", value, ErrorCode.BAD_REQUEST) > ROOM_EXTRA_VALUE_BYTES:
         raise CallError(
             ErrorCode.EXTRA_VALUE_TOO_LONG, f"a room extra value has at most {ROOM_EXTRA_VALUE_BYTES} bytes"
         )
@@ -67,5 +76,5 @@ def check_room_extra(key: str, value: str) -> None:
 
 def check_message(text: str) -> None:
     """Raise CallError 1009001."""
-    if not text or len(text.encode()) > MESSAGE_BYTES:
+    if not text or _size("message", text, ErrorCode.BAD_REQUEST) > MESSAGE_BYTES:
         raise CallError(ErrorCode.MESSAGE_TOO_LONG, f"a message has 1 to {MESSAGE_BYTES} bytes")

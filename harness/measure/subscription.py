@@ -47,17 +47,32 @@ class SubscriptionMeasure:
         self._sampled: dict[int, tuple[int, int, int]] = {}
         self.renew_samples()
         self.on_first_frame: Callable[[], None] | None = None
+        self.on_first: Callable[[str, str, int], None] | None = None
+        self._told: set[tuple[str, str]] = set()
         self.ended = False
 
     # -- Observer ------------------------------------------------------------------------------------------------
 
-    def first_packet(self, at_us: int) -> None:
+    def first_packet(self, at_us: int, kind: str) -> None:
         if self.first_packet_us is None:
             self.first_packet_us = at_us
+        self._tell(kind, "received", at_us)
+        if kind == "audio":
+            self._tell(kind, "rendered", at_us)  # every packet of sound is a whole frame
         if self._audio_only:
-            self.first_frame(at_us)
+            self._frame(at_us)
 
     def first_frame(self, at_us: int) -> None:
+        self._tell("video", "rendered", at_us)
+        self._frame(at_us)
+
+    def _tell(self, kind: str, stage: str, at_us: int) -> None:
+        """Firsts of a medium come again when its packets move to another SSRC; each stage is told once."""
+        if self.on_first is not None and (kind, stage) not in self._told:
+            self._told.add((kind, stage))
+            self.on_first(kind, stage, at_us)
+
+    def _frame(self, at_us: int) -> None:
         if self.first_frame_us is None:
             self.first_frame_us = at_us
             if self.on_first_frame is not None:

@@ -46,6 +46,18 @@ class Request:
             raise CallError(ErrorCode.BAD_REQUEST, f'"{name}" is not valid Unicode') from None
         return value
 
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise CallError(ErrorCode.BAD_REQUEST, f'"{name}" must be an object')
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        value = self._fields.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise CallError(ErrorCode.BAD_REQUEST, f'"{name}" must be a list of strings')
+        return value
+
     def flag(self, name: str, default: bool | None = None) -> bool:
         value = self._fields.get(name, default)
         if not isinstance(value, bool):

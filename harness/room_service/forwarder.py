@@ -30,7 +30,7 @@ class _FirstPacket:
     def __init__(self, heard: Callable[[], None]) -> None:
         self._heard = heard
 
-    def first_packet(self, at_us: int) -> None:
+    def first_packet(self, at_us: int, kind: str) -> None:
         self._heard()
 
 

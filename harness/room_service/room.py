@@ -7,10 +7,14 @@ method returns the effects to be carried out, in order. Refusals are CallErrors 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 from harness.call import identifiers
 from harness.call.errors import CallError, ErrorCode
+from harness.room_service.deadlines import deadlines, first_count, next_count
 from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
+from harness.room_service.knowledge import Knowledge
+from harness.room_service.resumption import believe, tell_devices, tell_states
 from harness.room_service.roster import (
     DISCONNECTED,
     KICKED,
@@ -27,6 +31,8 @@ from harness.room_service.settings import Settings
 from harness.room_service.state import IDLE, LIVE, REQUESTING, Room, Session, StreamState
 from harness.room_service.tokens import Claims
 
+DELETED_REMEMBERED = 1000  # streams of a room, for those who were away when they went
+
 
 class RoomLogic:
     """All rooms of one service. `name` prefixes session ids, so that two services never share one."""
@@ -36,55 +42,72 @@ class RoomLogic:
         self.rooms: dict[str, Room] = {}
         self.sessions: dict[str, Session] = {}
         self._streams: dict[str, StreamState] = {}  # stream ids are unique over all rooms
-        self._users: dict[str, str] = {}  # user id: session id; a user is logged in once over all rooms
+        self._users: dict[str, dict[str, str]] = {}  # user id: room id: session id; all of one client's instance
         self._ids = (f"{name}{number}" for number in itertools.count(1))
 
     # -- login and logout ----------------------------------------------------------------------------------------
 
     def login(
-        self, now: float, wall: float, claims: Claims, *, user_name: str, user_updates: bool
+        self, now: float, wall: float, claims: Claims, *, user_name: str, user_updates: bool, client: str = ""
     ) -> tuple[Session, list[Effect]]:
-        """Let a user in. The effects to come after the reply: roster to the newcomer, then news to the others."""
+        """Let a user in. The effects to come after the reply: roster to the newcomer, then news to the others.
+
+        client: the instance that logs in. One instance may be in several rooms; another one ends all of its logins.
+        """
         identifiers.check_room_id(claims.room_id)
         identifiers.check_user_id(claims.user_id)
         identifiers.check_user_name(user_name)
         if claims.expires_at <= wall:
             raise CallError(ErrorCode.TOKEN_INVALID, "the token has expired")
         effects: list[Effect] = []
-        earlier = self._users.get(claims.user_id)
+        earlier = [self.sessions[session] for session in self._users.get(claims.user_id, {}).values()]
+        staying = [s for s in earlier if client and s.client == client and s.room_id != claims.room_id]
+        if len(staying) >= self.settings.rooms_per_user:
+            raise CallError(ErrorCode.ALREADY_LOGGED_IN, f"already in {len(staying)} rooms")
         room = self.rooms.get(claims.room_id)
-        others = [session for session in room.sessions if session != earlier] if room is not None else []
+        others = [s for s in room.sessions.values() if s.user_id != claims.user_id] if room is not None else []
         if len(others) >= self.settings.users_per_room:
             raise CallError(ErrorCode.ROOM_FULL, f"the room is full: {self.settings.users_per_room} users")
-        if earlier is not None:
-            effects += self._end(self.sessions[earlier], REPEATED_LOGIN, ErrorCode.KICKED_SAME_USER)
+        for session in earlier:
+            if session not in staying:
+                effects += self._end(session, REPEATED_LOGIN, ErrorCode.KICKED_SAME_USER)
         room = self.rooms.get(claims.room_id)
         if room is None:
             room = self.rooms[claims.room_id] = Room(claims.room_id, next(self._ids))
-        session = Session(
-            next(self._ids), claims.user_id, user_name, claims.room_id, claims, user_updates, last_heard=now
-        )
+        session = Session(next(self._ids), claims.user_id, user_name, claims.room_id, claims, user_updates, now, client)
+        session.count_due = first_count(now, self.settings.count_interval)
         room.sessions[session.session_id] = self.sessions[session.session_id] = session
-        self._users[claims.user_id] = session.session_id
+        self._users.setdefault(claims.user_id, {})[claims.room_id] = session.session_id
         effects += tell_roster(room, session)
         effects += announce_user(room, session)
         return session, effects
 
-    def resume(self, now: float, session_id: str, user_id: str) -> tuple[Session, list[Effect]]:
+    def resume(
+        self, now: float, session_id: str, user_id: str, knows: Knowledge | None = None
+    ) -> tuple[Session, list[Effect]]:
         """A client is back after its socket was lost: tell it what changed meanwhile, and the others if it had gone.
 
-        Raises CallError 1002086 when the session has ended, for instance because the user logged in elsewhere.
+        knows: what the client says it was told; without it, what it was sent while it had a socket. Raises CallError
+        1002086 when the session has ended, for instance because the user logged in elsewhere.
         """
         session = self.sessions.get(session_id)
         if session is None or session.user_id != user_id:
             raise CallError(ErrorCode.RECONNECT_REFUSED, "the session has ended")
         room = self.rooms[session.room_id]
         session.connected, session.last_heard = True, now
+        session.count_due = next_count(session.count_due, now, self.settings.count_interval)
+        if knows is not None:
+            believe(room, session, knows)
         effects: list[Effect] = []
         if not session.present:
             session.present = True
             effects += announce_user(room, session)
         effects += tell_roster(room, session)
+        if knows is not None:
+            effects += tell_states(room, session, knows)
+        for stream_id, state in session.plays.items():
+            if state == LIVE:
+                effects += tell_devices(session, room.streams[stream_id])
         return session, effects
 
     def logout(self, session_id: str) -> list[Effect]:
@@ -98,8 +121,8 @@ class RoomLogic:
         actor = self._session(by)
         if not actor.claims.admin:
             raise CallError(ErrorCode.PUBLISH_FORBIDDEN, "the token does not allow kicking")
-        target = self._users.get(user_id)
-        if target is None or self.sessions[target].room_id != actor.room_id:
+        target = self._users.get(user_id, {}).get(actor.room_id)
+        if target is None:
             raise CallError(ErrorCode.NOT_IN_THIS_ROOM, "there is no such user in this room")
         return self._end(self.sessions[target], KICKED, ErrorCode.KICKED_BY_SERVER)
 
@@ -114,7 +137,9 @@ class RoomLogic:
         streams = [s for s in room.streams.values() if s.session == session.session_id]
         effects += self._delete_streams(room, streams, reason)
         del room.sessions[session.session_id], self.sessions[session.session_id]
-        if self._users.get(session.user_id) == session.session_id:
+        rooms = self._users[session.user_id]
+        del rooms[session.room_id]
+        if not rooms:
             del self._users[session.user_id]
         if session.present:
             effects += withdraw_user(room, session)
@@ -125,8 +150,10 @@ class RoomLogic:
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
-    def publish(self, wall: float, session_id: str, stream_id: str, kinds: dict[str, str], extra: str) -> None:
-        """Accept a publish; the stream is announced when its media has come. Raises CallError."""
+    def publish(
+        self, wall: float, session_id: str, stream_id: str, kinds: dict[str, str], extra: str, muted: Iterable[str] = ()
+    ) -> None:
+        """Accept a publish; the stream is announced when its media has come. muted: kinds. Raises CallError."""
         session = self._session(session_id)
         identifiers.check_stream_id(stream_id)
         identifiers.check_stream_extra(extra)
@@ -141,7 +168,7 @@ class RoomLogic:
         own = sum(stream.session == session_id for stream in room.streams.values())
         if own >= self.settings.streams_per_user:
             raise CallError(ErrorCode.PUBLISH_FORBIDDEN, f"at most {self.settings.streams_per_user} streams per user")
-        stream = StreamState(stream_id, session_id, kinds, extra)
+        stream = StreamState(stream_id, session_id, kinds, extra, muted={kind: True for kind in muted if kind in kinds})
         room.streams[stream_id] = self._streams[stream_id] = stream
 
     def stream_live(self, session_id: str, stream_id: str) -> list[Effect]:
@@ -189,6 +216,10 @@ class RoomLogic:
         effects: list[Effect] = []
         for stream in streams:
             del room.streams[stream.stream_id], self._streams[stream.stream_id]
+            room.deleted.pop(stream.stream_id, None)
+            room.deleted[stream.stream_id] = reason
+            if len(room.deleted) > DELETED_REMEMBERED:
+                del room.deleted[next(iter(room.deleted))]
             effects.append(ClosePublication(stream.session, stream.stream_id))
         announced = [stream for stream in streams if stream.live]
         return effects + (withdraw_streams(room, announced, reason) if announced else [])
@@ -221,14 +252,14 @@ class RoomLogic:
         effects: list[Effect] = [
             Send(session_id, {"event": "player_state", "stream": stream_id, "state": LIVE, "code": 0})
         ]
-        effects += [self._device_event(session, stream, kind) for kind, muted in stream.muted.items() if muted]
-        return effects
+        return effects + tell_devices(session, stream)
 
     def play_failed(self, session_id: str, stream_id: str) -> list[Effect]:
         """No media connection to this session came about."""
         session = self.sessions.get(session_id)
         if session is None or session.plays.pop(stream_id, None) is None:
             return []
+        session.told_devices.pop(stream_id, None)
         code = int(ErrorCode.MEDIA_FAILED)
         event: dict[str, object] = {"event": "player_state", "stream": stream_id, "state": IDLE, "code": code}
         return [Detach(session_id, stream_id), Send(session_id, event)]
@@ -237,6 +268,7 @@ class RoomLogic:
         session = self._session(session_id)
         if session.plays.pop(stream_id, None) is None:
             raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not play such a stream")
+        session.told_devices.pop(stream_id, None)
         return [Detach(session_id, stream_id)]
 
     # -- devices, extra info, messages ---------------------------------------------------------------------------
@@ -251,12 +283,7 @@ class RoomLogic:
             raise CallError(ErrorCode.BAD_REQUEST, f"the stream has no {kind}")
         stream.muted[kind] = muted
         players = [o for o in self.rooms[session.room_id].sessions.values() if o.plays.get(stream_id) == LIVE]
-        return [self._device_event(player, stream, kind) for player in players]
-
-    @staticmethod
-    def _device_event(session: Session, stream: StreamState, kind: str) -> Send:
-        state = "mute" if stream.muted[kind] else "open"
-        return Send(session.session_id, {"event": "device", "stream": stream.stream_id, "kind": kind, "state": state})
+        return [effect for player in players for effect in tell_devices(player, stream)]
 
     def set_stream_extra(self, session_id: str, stream_id: str, text: str) -> list[Effect]:
         session = self._session(session_id)
@@ -328,7 +355,16 @@ class RoomLogic:
                 effects += self._end(session, SILENT, None)
             elif session.present:
                 effects += self._check_token(wall, session)
+                effects += self._count(now, session)
         return effects
+
+    def _count(self, now: float, session: Session) -> list[Effect]:
+        """How many are in the room, to one who is there to hear it."""
+        if now < session.count_due or not session.connected or session.session_id not in self.sessions:
+            return []
+        session.count_due = next_count(session.count_due, now, self.settings.count_interval)
+        users = len(self.rooms[session.room_id].present())
+        return [Send(session.session_id, {"event": "count", "users": users})]
 
     def _fall_silent(self, session: Session) -> list[Effect]:
         room = self.rooms[session.room_id]
@@ -337,6 +373,7 @@ class RoomLogic:
         effects = self._delete_streams(room, streams, SILENT)
         effects += [Detach(session.session_id, stream) for stream in session.plays]
         session.plays.clear()
+        session.told_devices.clear()
         return effects + withdraw_user(room, session)
 
     def _check_token(self, wall: float, session: Session) -> list[Effect]:
@@ -351,16 +388,9 @@ class RoomLogic:
 
     def next_deadline(self, now: float, wall: float) -> float | None:
         """Monotonic second at which on_time has something to do, or None when nobody is there."""
-        due: list[float] = []
-        for session in self.sessions.values():
-            window = self.settings.heartbeat_timeout if session.present else self.settings.retry_window
-            due.append(session.last_heard + window)
-            to_warn = session.connected and not session.warned  # who is away is warned when it is back
-            if session.present and to_warn:
-                due.append(now + session.claims.expires_at - self.settings.token_warning - wall)
-            if session.present and not to_warn and self.settings.kick_on_token_expiry:
-                due.append(now + session.claims.expires_at - wall)
-        return min(due) if due else None
+        settings = self.settings
+        due = (at for session in self.sessions.values() for at in deadlines(session, settings, now, wall))
+        return min(due, default=None)
 
     def _session(self, session_id: str) -> Session:
         """The session that makes a call. Raises CallError 1000002 when it has ended or has yet to resume."""

@@ -35,7 +35,12 @@ def tell_roster(room: Room, session: Session) -> list[Effect]:
     new_streams = [stream for stream, user in owners.items() if session.told_streams.get(stream) != user]
     if gone_streams:
         deleted: list[dict[str, object]] = [
-            {"stream": stream, "user": session.told_streams[stream], "reason": DISCONNECTED} for stream in gone_streams
+            {
+                "stream": stream,
+                "user": session.told_streams[stream],
+                "reason": room.deleted.get(stream, DISCONNECTED),
+            }
+            for stream in gone_streams
         ]
         effects.append(_streams_event(session, "DEL", deleted, room.stream_sequence))
     if session.user_updates and gone_users:

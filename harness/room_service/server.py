@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -14,6 +15,7 @@ from harness.room_service.clock import ServiceClock
 from harness.room_service.connection import Connection, Request
 from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
 from harness.room_service.figures import Figures
+from harness.room_service.knowledge import read_knowledge
 from harness.room_service.media import PublicationLeg, ServiceMedia, SubscriberLeg
 from harness.room_service.room import RoomLogic
 from harness.room_service.settings import Settings
@@ -42,6 +44,8 @@ class RoomServer:
         self.waiting = 0
         self._secret = secret
         self._connections: dict[str, Connection] = {}
+        self._offers: dict[str, dict[str, object]] = {}  # session: the offer that waits for its answer
+        self._numbers = itertools.count(1)
         self._open: set[Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -171,23 +175,26 @@ class RoomServer:
 
     def _login(self, connection: Connection, request: Request) -> None:
         user, room = request.text("user"), request.text("room")
-        resume = request.text("resume", "")
+        resume, knows = request.text("resume", ""), request.mapping("knows")
         now = self._clock.monotonic()
         self.figures.login_attempts += 1
         try:
-            claims = read_token(self._secret, request.text("token"), self._clock.wall)
+            # A session outlives its token, unless the room logic ends it.
+            claims = read_token(self._secret, request.text("token"), None if resume else self._clock.wall)
             if (claims.user_id, claims.room_id) != (user, room):
                 raise CallError(ErrorCode.TOKEN_INVALID, "the token is for another user or room")
             if resume:
                 known = self.logic.sessions.get(resume)
                 absent = known is not None and not known.present
-                session, effects = self.logic.resume(now, resume, user)
+                knowledge = read_knowledge(knows, self.settings) if knows is not None else None
+                session, effects = self.logic.resume(now, resume, user, knowledge)
                 if absent:
                     self._close_subscriber(resume)  # its plays ended with its silence; it begins with a new connection
             else:
                 name, updates = request.text("name", user), request.flag("user_updates", True)
+                client = request.text("client", "")
                 session, effects = self.logic.login(
-                    now, self._clock.wall(), claims, user_name=name, user_updates=updates
+                    now, self._clock.wall(), claims, user_name=name, user_updates=updates, client=client
                 )
         except CallError:
             self.figures.login_failures += 1
@@ -211,6 +218,9 @@ class RoomServer:
             },
         )
         self.carry_out(effects)
+        offer = self._offers.get(session.session_id)
+        if offer is not None:
+            connection.send(offer)  # it may have got lost; an answer on its way to nowhere is given again
         self._arm()
 
     def _let_go(self, connection: Connection) -> None:
@@ -232,7 +242,7 @@ class RoomServer:
             raise CallError(ErrorCode.BAD_DESCRIPTION, str(error)) from None
         if not kinds or any(codec not in CODECS for codec in kinds.values()):
             raise CallError(ErrorCode.BAD_DESCRIPTION, f"nothing to publish in codecs {', '.join(CODECS)}")
-        self.logic.publish(self._clock.wall(), session, stream, kinds, extra)
+        self.logic.publish(self._clock.wall(), session, stream, kinds, extra, request.texts("muted"))
         publication = self._media.publication(
             kinds,
             on_live=lambda: self.carry_out(self.logic.stream_live(session, stream)),
@@ -261,6 +271,7 @@ class RoomServer:
         subscriber = self.subscribers.get(session)
         if subscriber is None or not subscriber.answer(request.number("offer"), request.text("sdp")):
             raise CallError(ErrorCode.BAD_REQUEST, "there is no such offer to answer")
+        self._offers.pop(session, None)
         return {}
 
     async def _mute(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
@@ -325,24 +336,30 @@ class RoomServer:
             return
         subscriber = self.subscribers.get(effect.session)
         if subscriber is None or subscriber.failed:
+            self._close_subscriber(effect.session)
             subscriber = self.subscribers[effect.session] = self._subscriber(effect.session)
         subscriber.attach(effect.stream, publication)
 
     def _subscriber(self, session: str) -> SubscriberLeg:
+        connection = next(self._numbers)
+
         def send_offer(number: int, sdp: str, streams: dict[str, list[str]]) -> None:
-            event = {"event": "offer", "offer": number, "sdp": sdp, "streams": streams}
-            self.carry_out([Send(session, event)])
+            offer = {"event": "offer", "connection": connection, "offer": number, "sdp": sdp, "streams": streams}
+            self._offers[session] = offer
+            self.carry_out([Send(session, offer)])
 
         def on_live(stream: str) -> None:
             self.carry_out(self.logic.play_live(session, stream))
 
         def on_failed(stream: str) -> None:
+            self._offers.pop(session, None)
             self.carry_out(self.logic.play_failed(session, stream))
 
         return self._media.subscriber(send_offer, on_live, on_failed)
 
     def _close_subscriber(self, session: str) -> None:
         subscriber = self.subscribers.pop(session, None)
+        self._offers.pop(session, None)
         if subscriber is not None:
             self._close(subscriber.close())
 

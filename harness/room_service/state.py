@@ -45,6 +45,8 @@ class Session:
     claims: Claims
     user_updates: bool
     last_heard: float
+    client: str = ""  # the instance of the client that logged in; nobody's when it did not say
+    count_due: float = 0.0  # second of the monotonic clock
     connected: bool = True
     present: bool = True
     warned: bool = False
@@ -52,6 +54,7 @@ class Session:
     told_streams: dict[str, str] = field(default_factory=dict)  # stream id: user id
     told_stream_extra: dict[str, str] = field(default_factory=dict)  # stream id: extra info
     told_room_extra: dict[str, dict[str, object]] = field(default_factory=dict)  # key: value, by whom, when
+    told_devices: dict[str, dict[str, bool]] = field(default_factory=dict)  # stream id: kind: muted; else open
     plays: dict[str, str] = field(default_factory=dict)  # stream id: REQ or LIVE
 
 
@@ -64,6 +67,7 @@ class Room:
     sessions: dict[str, Session] = field(default_factory=dict)
     streams: dict[str, StreamState] = field(default_factory=dict)
     extra: dict[str, dict[str, object]] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)  # recent stream ids: why they went
     user_sequence: int = 0
     stream_sequence: int = 0
 

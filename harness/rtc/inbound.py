@@ -24,7 +24,7 @@ ABSENT, DAMAGED = "absent", "damaged"
 class Observer(Protocol):
     """What a subscription's measurement hears. All times in microseconds of the run clock."""
 
-    def first_packet(self, at_us: int) -> None: ...
+    def first_packet(self, at_us: int, kind: str) -> None: ...
     def first_frame(self, at_us: int) -> None: ...
     def video_frame(self, stamp: StampFields | str, completed_us: int, key: bool) -> None: ...
     def rendered(self, at_us: int) -> None: ...
@@ -110,7 +110,7 @@ class InboundStream:
         """Account for a packet that is not the next one. False: a duplicate, to be ignored."""
         if self._highest < 0:
             self._highest = self._base = sequence
-            self.observer.first_packet(arrival_us)
+            self.observer.first_packet(arrival_us, self.kind)
             return True
         ahead = (sequence - self._highest) & 0xFFFF
         if ahead == 0 or ahead >= 0x8000:

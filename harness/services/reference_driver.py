@@ -1,37 +1,24 @@
-"""One user of the embedded service: its signalling translated, its two peer connections kept."""
+"""One user of the embedded service in one room: its session, kept through losses of the connection."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from harness.call.callbacks import (
-    Callback,
-    MediaState,
-    MessageReceived,
-    PlayerStateUpdated,
-    PublisherStateUpdated,
-    RemoteDeviceUpdated,
-    RoomExtraInfoUpdated,
-    RoomStateReason,
-    RoomStateUpdated,
-    RoomStreamsUpdated,
-    RoomUsersUpdated,
-    Stream,
-    StreamExtraInfoUpdated,
-    TokenWillExpire,
-    UpdateType,
-    User,
-)
+from harness.call.callbacks import Callback, RoomStateReason, RoomStateUpdated, User
 from harness.call.driver import Emit, PlaySink, PublishSource
 from harness.call.errors import CallError, ErrorCode
-from harness.rtc.sections import SdpError
-from harness.services.reference_means import Channel, Means, SendingLeg
+from harness.services.reference_means import Channel, Means, OnMessage
+from harness.services.reference_streams import Playing, Publishing
+from harness.services.reference_translation import ClientKnowledge, translate
 
 RECONNECT_PAUSE = 0.5
-DEVICES = {"video": "camera", "audio": "microphone"}
+LONGEST_ATTEMPT = 10.0  # seconds to one try at reconnecting
+LEAST_PATIENCE = 1.0  # seconds in which any heartbeat must be answered
+LOGOUT_PATIENCE, CLOSE_PATIENCE = 1.5, 2.0  # seconds: leaving does not depend on the service
+WORTH_ANOTHER_TRY = (ErrorCode.SERVICE_UNREACHABLE, ErrorCode.SERVICE_CLOSED, ErrorCode.TOO_MANY_REQUESTS)
 
 
 class ReferenceDriver:
@@ -40,288 +27,292 @@ class ReferenceDriver:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._emit: Emit = lambda callback, wire_us, native: None
-        self._signalling: Channel | None = None
-        self._room, self._user, self._token = "", User(""), ""
+        self.room_id = ""
+        self._identity: dict[str, Any] = {}
         self._session = ""
-        self._retry_window = 0.0
-        self._inside = False
-        self._publishing: dict[str, SendingLeg] = {}
-        self._playing = means.play_leg()
+        self._retry_window = self._attempt = 0.0
+        # None: out. Not done: on the way in or back. Its result: whether that succeeded.
+        self._entry: asyncio.Future[bool] | None = None
+        self._leaving = False
+        self._signalling: Channel | None = None
+        self._knowledge = ClientKnowledge()
+        self._publishing = Publishing(self, means)
+        self._playing = Playing(self, means)
         self._heartbeat: asyncio.Task[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def bind(self, emit: Emit) -> None:
         self._emit = emit
 
     # -- room ----------------------------------------------------------------------------------------------------
 
-    async def login(self, room_id: str, user: User, token: str, *, user_updates: bool) -> None:
-        if self._inside:
+    async def login(self, room_id: str, user: User, token: str, *, user_updates: bool, client: str) -> None:
+        if self._entry is not None:
             raise CallError(ErrorCode.ALREADY_LOGGED_IN, "already logged in")
-        self._room, self._user, self._token = room_id, user, token
+        self.room_id = room_id
+        self._identity = {"room": room_id, "user": user.user_id, "token": token, "client": client}
+        self._knowledge, self._session = ClientKnowledge(), ""
+        entry = self._entry = asyncio.get_running_loop().create_future()
         self._state(RoomStateReason.LOGGING_IN)
-        fields = {"room": room_id, "user": user.user_id, "name": user.user_name or user.user_id, "token": token}
+        fields = {"name": user.user_name or user.user_id, "user_updates": user_updates}
         try:
-            await self._connect({**fields, "user_updates": user_updates}, RoomStateReason.IN)
+            await self._connect(lambda: fields, RoomStateReason.IN)
         except CallError as error:
-            await self._drop_signalling()
-            self._state(RoomStateReason.LOGIN_FAILED, error.code or ErrorCode.LOGIN_TIMED_OUT)
+            self._login_failed(entry, error.code or ErrorCode.LOGIN_TIMED_OUT)
             raise
-        except asyncio.CancelledError:
-            await self._drop_signalling()
-            self._state(RoomStateReason.LOGIN_FAILED, ErrorCode.LOGIN_TIMED_OUT)
+        except BaseException:
+            self._login_failed(entry, ErrorCode.LOGIN_TIMED_OUT)
             raise
 
-    async def _connect(self, fields: dict[str, Any], reason: RoomStateReason) -> dict[str, Any]:
-        self._signalling = self._means.signalling(self._on_event, self._on_lost)
-        await self._signalling.open()
+    def _login_failed(self, entry: asyncio.Future[bool], code: int) -> None:
+        if self._entry is entry and not entry.done():  # else it was left meanwhile, or is in and lost again
+            self._leave(RoomStateReason.LOGIN_FAILED, code, streams=ErrorCode.NOT_LOGGED_IN)
+
+    async def _connect(self, fields: Callable[[], dict[str, Any]], reason: RoomStateReason) -> None:
+        def heard(event: dict[str, Any], read_us: int) -> None:
+            if channel is self._signalling:
+                self._on_event(event, read_us)
+
+        channel = self._means.signalling(heard, lambda: self._lost(channel))
+        self._signalling = channel
+        await channel.open()
+        if channel is not self._signalling:  # left while it was opening
+            await channel.close()
+            raise CallError(ErrorCode.SERVICE_CLOSED, "the connection was given up")
 
         def logged_in(reply: dict[str, Any], read_us: int) -> None:
-            self._inside = True
-            self._session = reply["session"]
-            self._retry_window = float(reply["retry_window"])
-            self._state(reason, session=reply["room_session"], wire_us=read_us, native=reply)
+            if channel is self._signalling:
+                self._enter(channel, reply, read_us, reason)
 
-        reply = await self._signalling.request("login", fields, on_reply=logged_in)
-        self._heartbeat = asyncio.create_task(self._beat(float(reply["heartbeat_interval"])))
-        return reply
+        await channel.request("login", {**self._identity, **fields()}, on_reply=logged_in)
 
-    async def _beat(self, interval: float) -> None:
-        while self._signalling is not None:
+    def _enter(self, channel: Channel, reply: dict[str, Any], read_us: int, reason: RoomStateReason) -> None:
+        """In, or back: between the reply and the events that follow it."""
+        interval = float(reply["heartbeat_interval"])
+        self._session, self._retry_window = reply["session"], float(reply["retry_window"])
+        self._attempt = min(LONGEST_ATTEMPT, max(LEAST_PATIENCE, interval))
+        self._reconnecting = None
+        if self._entry is not None:
+            self._entry.set_result(True)
+        self._heartbeat = asyncio.create_task(self._beat(channel, interval))
+        self._state(reason, session=reply["room_session"], read_us=read_us, native=reply)
+        self._publishing.restore(reply["streams"])
+        self._playing.restore(reply["plays"])
+
+    async def _beat(self, channel: Channel, interval: float) -> None:
+        """A socket on which a heartbeat stays unanswered is as good as lost, whatever TCP still hopes for."""
+        while True:
             await asyncio.sleep(interval)
-            with contextlib.suppress(CallError):
-                await self._signalling.request("heartbeat", {})
+            try:
+                async with asyncio.timeout(max(LEAST_PATIENCE, interval)):
+                    await channel.request("heartbeat", {})
+            except TimeoutError:
+                self._lost(channel)
+                return
+            except CallError as error:
+                if error.code == ErrorCode.SERVICE_CLOSED:
+                    return
 
     async def logout(self) -> None:
-        if not self._inside:
+        if self._entry is None:
             raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
-        self._inside = False
-        with contextlib.suppress(CallError):
-            await self._request("logout", {})
-        await self._leave(RoomStateReason.OUT, 0)
-
-    async def _leave(self, reason: RoomStateReason, code: int) -> None:
-        """The end of a session, by our will or not: streams end with it."""
-        self._inside = False
-        await self._drop_signalling()
-        for stream_id in tuple(self._publishing):
-            await self._end_publishing(stream_id, 0 if reason is RoomStateReason.OUT else code)
-        for stream_id in self._playing.stop_all():
-            self._emit(PlayerStateUpdated(self._room, stream_id, MediaState.IDLE, code), 0, None)
-        await self._playing.close()
-        self._state(reason, code)
-
-    async def _drop_signalling(self) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-            self._heartbeat = None
-        if self._signalling is not None:
-            signalling, self._signalling = self._signalling, None
-            await signalling.close()
-
-    def _on_lost(self) -> None:
-        if self._inside and self._reconnecting is None:
-            self._reconnecting = asyncio.create_task(self._reconnect())
-
-    async def _reconnect(self) -> None:
-        self._state(RoomStateReason.RECONNECTING, ErrorCode.NETWORK_INTERRUPTED)
-        fields = {"room": self._room, "user": self._user.user_id, "token": self._token, "resume": self._session}
-        give_up = asyncio.get_running_loop().time() + self._retry_window
+        self._leaving = True
         try:
-            while True:
-                await self._drop_signalling()
-                try:
-                    reply = await self._connect(fields, RoomStateReason.REJOINED)
-                    break
-                except CallError as error:
-                    refused = error.code not in (ErrorCode.SERVICE_UNREACHABLE, ErrorCode.SERVICE_CLOSED)
-                    if refused or asyncio.get_running_loop().time() > give_up:
-                        await self._leave(
-                            RoomStateReason.RECONNECT_FAILED, error.code if refused else ErrorCode.LOGIN_TIMED_OUT
-                        )
-                        return
-                    await asyncio.sleep(RECONNECT_PAUSE)
+            if self._inside and self._signalling is not None:
+                with contextlib.suppress(CallError, TimeoutError):
+                    async with asyncio.timeout(LOGOUT_PATIENCE):
+                        await self._signalling.request("logout", {}, on_reply=self._logged_out)
+            if self._entry is not None:
+                self._leave(RoomStateReason.OUT)
         finally:
-            self._reconnecting = None
-        await self._restore(reply)
+            self._leaving = False
 
-    async def _restore(self, reply: dict[str, Any]) -> None:
-        """Publish and play again what the service forgot during the outage."""
-        for stream_id, leg in tuple(self._publishing.items()):
-            if stream_id not in reply["streams"]:
-                code = ErrorCode.PUBLISH_INTERRUPTED
-                self._emit(PublisherStateUpdated(self._room, stream_id, MediaState.REQUESTING, code), 0, None)
-                await leg.close()
-                with contextlib.suppress(CallError):
-                    await self._send_publish(stream_id, leg.source)
-        missing = [stream_id for stream_id in self._playing.sinks if stream_id not in reply["plays"]]
-        if missing and len(missing) == len(self._playing.sinks):
-            await self._playing.close()  # the service has closed its side
-        for stream_id in missing:
-            code = ErrorCode.PLAY_INTERRUPTED
-            self._emit(PlayerStateUpdated(self._room, stream_id, MediaState.REQUESTING, code), 0, None)
-            with contextlib.suppress(CallError):
-                await self._request("play", {"stream": stream_id})
+    def _logged_out(self, reply: dict[str, Any], read_us: int) -> None:
+        if self._entry is not None:
+            self._leave(RoomStateReason.OUT, read_us=read_us)
+
+    def _leave(
+        self,
+        reason: RoomStateReason,
+        code: int = 0,
+        *,
+        streams: int | None = None,
+        plays: int | None = None,
+        read_us: int = 0,
+        native: Any = None,
+    ) -> None:
+        """The end of a session, by our will or not: its streams end first. streams, plays: their codes, else `code`."""
+        entry, self._entry = self._entry, None
+        if entry is not None and not entry.done():
+            entry.set_result(False)
+        if self._reconnecting is not None and self._reconnecting is not asyncio.current_task():
+            self._reconnecting.cancel()
+        self._reconnecting = None
+        self._drop()
+        own = code if streams is None else streams
+        self._publishing.end_all(own)
+        self._playing.end_all(own if plays is None else plays)
+        self._state(reason, code, read_us=read_us, native=native)
+
+    def _drop(self) -> None:
+        """Let go of the socket; whatever still comes from it is not heard."""
+        channel, self._signalling = self._signalling, None
+        if self._heartbeat is not None and self._heartbeat is not asyncio.current_task():
+            self._heartbeat.cancel()
+        self._heartbeat = None
+        if channel is not None:
+            self.spawn_closing(channel.close())
+
+    # -- losing the connection -----------------------------------------------------------------------------------
+
+    @property
+    def _inside(self) -> bool:
+        return self._entry is not None and self._entry.done()
+
+    def _lost(self, channel: Channel) -> None:
+        if channel is not self._signalling or not self._inside or self._leaving:
+            return
+        self._drop()
+        self._entry = asyncio.get_running_loop().create_future()
+        self._state(RoomStateReason.RECONNECTING, ErrorCode.NETWORK_INTERRUPTED)
+        if self._entry is not None:  # whoever heard of it may have left
+            self._reconnecting = asyncio.create_task(self._reconnect(self._entry))
+
+    async def _reconnect(self, entry: asyncio.Future[bool]) -> None:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._retry_window
+        while (left := give_up - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(min(left, self._attempt)):
+                    await self._connect(self._resume, RoomStateReason.REJOINED)
+            except (CallError, TimeoutError) as error:
+                if self._entry is not entry or entry.done():
+                    return
+                if isinstance(error, CallError) and error.code not in WORTH_ANOTHER_TRY:
+                    self._leave(RoomStateReason.RECONNECT_FAILED, error.code)
+                    return
+            else:
+                return
+            self._drop()
+            await asyncio.sleep(max(0.0, min(RECONNECT_PAUSE, give_up - loop.time())))
+        codes = {"streams": ErrorCode.PUBLISH_RETRY_TIMED_OUT, "plays": ErrorCode.PLAY_INTERRUPTED}
+        self._leave(RoomStateReason.RECONNECT_FAILED, ErrorCode.LOGIN_TIMED_OUT, **codes)
+
+    def _resume(self) -> dict[str, Any]:
+        """What a login says to take the session up again: all that this client knows of it."""
+        states = {"published": self._publishing.states(), "played": self._playing.states()}
+        return {"resume": self._session, "knows": {**self._knowledge.reported(), **states}}
+
+    async def ready(self) -> None:
+        """See reference_streams.RoomSide."""
+        while True:
+            entry = self._entry
+            if entry is None or not await asyncio.shield(entry):
+                raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
+            if entry is self._entry:
+                return
+
+    async def request(self, op: str, fields: dict[str, Any], *, on_reply: OnMessage | None = None) -> dict[str, Any]:
+        """Raises CallError 1000002 before the login's answer, 1002051 while reconnecting."""
+        if self._inside and self._signalling is not None:
+            return await self._signalling.request(op, fields, on_reply=on_reply)
+        if self._entry is not None and self._session:
+            raise CallError(ErrorCode.NETWORK_INTERRUPTED, "the connection to the service is interrupted")
+        raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
+
+    # -- calls ---------------------------------------------------------------------------------------------------
 
     async def renew_token(self, token: str) -> None:
-        await self._request("renew_token", {"token": token})
-        self._token = token
+        await self.request("renew_token", {"token": token})
+        self._identity["token"] = token
+        self._knowledge.warned = False
 
     async def set_room_extra_info(self, key: str, value: str) -> None:
-        await self._request("room_extra", {"key": key, "value": value})
+        await self.request("room_extra", {"key": key, "value": value})
+        self._knowledge.room_extra[key] = value
 
     async def send_message(self, text: str, *, reliable: bool) -> str:
-        reply = await self._request("message", {"body": text, "reliable": reliable})
+        reply = await self.request("message", {"body": text, "reliable": reliable})
         return str(reply["message"])
 
     async def kick(self, user_id: str) -> None:
         """Needs a token with the admin privilege."""
-        await self._request("kick", {"user": user_id})
-
-    async def _request(self, op: str, fields: dict[str, Any]) -> dict[str, Any]:
-        if self._signalling is None:
-            raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
-        return await self._signalling.request(op, fields)
-
-    # -- publishing ----------------------------------------------------------------------------------------------
+        await self.request("kick", {"user": user_id})
 
     async def publish(self, stream_id: str, source: PublishSource) -> None:
-        if self._signalling is None:
-            raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
-        self._emit(PublisherStateUpdated(self._room, stream_id, MediaState.REQUESTING), 0, None)
-        try:
-            await self._send_publish(stream_id, source)
-        except CallError as error:
-            code = error.code or ErrorCode.MEDIA_FAILED
-            self._emit(PublisherStateUpdated(self._room, stream_id, MediaState.IDLE, code), 0, None)
-            raise
-
-    async def _send_publish(self, stream_id: str, source: PublishSource) -> None:
-        leg = self._means.publish_leg(source)
-        try:
-            offer = await leg.offer(stream_id)
-            reply = await self._request("publish", {"stream": stream_id, "sdp": offer})
-            self._publishing[stream_id] = leg
-            await leg.start(reply["sdp"])
-        except SdpError as error:
-            await leg.close()
-            raise CallError(ErrorCode.BAD_DESCRIPTION, str(error)) from None
-        except BaseException:
-            await leg.close()
-            raise
+        await self._publishing.start(stream_id, source)
 
     async def unpublish(self, stream_id: str) -> None:
-        if stream_id not in self._publishing:
-            raise CallError(ErrorCode.STREAM_NOT_FOUND, "this stream is not being published")
-        await self._request("unpublish", {"stream": stream_id})
-        await self._end_publishing(stream_id, 0)
-
-    async def _end_publishing(self, stream_id: str, code: int) -> None:
-        leg = self._publishing.pop(stream_id)
-        await leg.close()
-        self._emit(PublisherStateUpdated(self._room, stream_id, MediaState.IDLE, code), 0, None)
+        await self._publishing.stop(stream_id)
 
     async def mute(self, stream_id: str, kind: str, muted: bool) -> None:
-        leg = self._publishing.get(stream_id)
-        if leg is None:
-            raise CallError(ErrorCode.STREAM_NOT_FOUND, "this stream is not being published")
-        await self._request("mute", {"stream": stream_id, "kind": kind, "muted": muted})
-        leg.source.mute(kind, muted)
+        await self._publishing.mute(stream_id, kind, muted)
 
     async def set_stream_extra_info(self, stream_id: str, text: str) -> None:
-        await self._request("stream_extra", {"stream": stream_id, "extra": text})
-
-    # -- playing -------------------------------------------------------------------------------------------------
+        await self._publishing.set_extra(stream_id, text)
 
     async def play(self, stream_id: str, sink: PlaySink) -> None:
-        if self._signalling is None:
-            raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
-        self._playing.sinks[stream_id] = sink
-        self._emit(PlayerStateUpdated(self._room, stream_id, MediaState.REQUESTING), 0, None)
-        try:
-            await self._request("play", {"stream": stream_id})
-        except CallError as error:
-            self._playing.sinks.pop(stream_id, None)
-            self._emit(PlayerStateUpdated(self._room, stream_id, MediaState.IDLE, error.code), 0, None)
-            raise
+        await self._playing.start(stream_id, sink)
 
     async def unplay(self, stream_id: str) -> None:
-        if self._playing.sinks.pop(stream_id, None) is None:
-            raise CallError(ErrorCode.STREAM_NOT_FOUND, "this stream is not being played")
-        await self._request("unplay", {"stream": stream_id})
-        self._emit(PlayerStateUpdated(self._room, stream_id, MediaState.IDLE), 0, None)
-
-    async def _answer(self, event: dict[str, Any]) -> None:
-        with contextlib.suppress(CallError, SdpError):
-            sdp = await self._playing.answer(event["sdp"], event["streams"])
-            await self._request("answer", {"offer": event["offer"], "sdp": sdp})
+        try:
+            await self._playing.stop(stream_id)
+        finally:
+            if stream_id not in self._playing.wanted:
+                self._knowledge.devices.pop(stream_id, None)
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    def _state(
-        self, reason: RoomStateReason, code: int = 0, *, session: str = "", wire_us: int = 0, native: Any = None
-    ) -> None:
-        self._emit(RoomStateUpdated(self._room, reason, int(code), session), wire_us, native)
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def _on_event(self, event: dict[str, Any], read_us: int) -> None:
         name = event["event"]
+        self._knowledge.follow(event)
         if name == "offer":
-            self._spawn(self._answer(event))
+            self.spawn(self._playing.answer(event))
         elif name == "kicked":
-            self._inside = False
-            self._spawn(self._leave(RoomStateReason.KICKED, event["code"]))
+            self._leave(RoomStateReason.KICKED, event["code"], read_us=read_us, native=event)
+        elif name == "publisher_state":
+            self._publishing.heard(event, read_us)
+        elif name == "player_state":
+            self._playing.heard(event, read_us)
         else:
-            translate = _TRANSLATIONS.get(name)
-            if translate is not None:
-                self._emit(translate(self._room, event), read_us, event)
+            callback = translate(self.room_id, event)
+            if callback is not None:
+                self.tell(callback, read_us, event)
+
+    def _state(
+        self, reason: RoomStateReason, code: int = 0, *, session: str = "", read_us: int = 0, native: Any = None
+    ) -> None:
+        self.tell(RoomStateUpdated(self.room_id, reason, int(code), session), read_us, native)
+
+    def tell(self, callback: Callback, read_us: int = 0, native: Any = None) -> None:
+        self._emit(callback, read_us, native)
+
+    # -- tasks ---------------------------------------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._keep(self._tasks, work)
+
+    def spawn_closing(self, work: Coroutine[Any, Any, None]) -> None:
+        self._keep(self._closing, work)
+
+    @staticmethod
+    def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def close(self) -> None:
-        """Release everything, with or without a logout before."""
-        self._inside = False
-        if self._reconnecting is not None:
-            self._reconnecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reconnecting
-        await self._drop_signalling()
+        """Release everything; a user who is still in is logged out."""
+        self._emit = lambda callback, wire_us, native: None
+        if self._entry is not None:
+            await self.logout()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for leg in self._publishing.values():
-            await leg.close()
-        self._publishing.clear()
-        self._playing.stop_all()
         await self._playing.close()
-
-
-def _users(room: str, event: dict[str, Any]) -> Callback:
-    users = tuple(User(item["user"], item["name"]) for item in event["users"])
-    return RoomUsersUpdated(room, UpdateType(event["op"]), users, event["seq"])
-
-
-def _stream(item: dict[str, Any]) -> Stream:
-    user = User(item["user"], item.get("name", ""))
-    return Stream(item["stream"], user, item.get("extra", ""), item.get("reason", 0))
-
-
-def _streams(room: str, event: dict[str, Any]) -> Callback:
-    streams = tuple(map(_stream, event["streams"]))
-    return RoomStreamsUpdated(room, UpdateType(event["op"]), streams, event["seq"])
-
-
-_TRANSLATIONS: dict[str, Callable[[str, dict[str, Any]], Callback]] = {
-    "user_update": _users,
-    "stream_update": _streams,
-    "publisher_state": lambda room, e: PublisherStateUpdated(room, e["stream"], MediaState(e["state"]), e["code"]),
-    "player_state": lambda room, e: PlayerStateUpdated(room, e["stream"], MediaState(e["state"]), e["code"]),
-    "device": lambda room, e: RemoteDeviceUpdated(room, e["stream"], DEVICES[e["kind"]], e["state"]),
-    "room_extra": lambda room, e: RoomExtraInfoUpdated(room, e["key"], e["value"], e["by"], e["at"]),
-    "stream_extra": lambda room, e: StreamExtraInfoUpdated(room, tuple(map(_stream, e["streams"]))),
-    "token_expiring": lambda room, e: TokenWillExpire(room, e["remain"]),
-    "message": lambda room, e: MessageReceived(room, e["id"], e["from"], e["body"], e["reliable"]),
-}
+        if self._closing:
+            _, unfinished = await asyncio.wait(self._closing, timeout=CLOSE_PATIENCE)
+            for task in unfinished:
+                task.cancel()

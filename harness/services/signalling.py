@@ -123,11 +123,15 @@ class Signalling:
                 body = json.loads(text)
                 if isinstance(body, dict):
                     self._route(body, read_us)
+        if not self._closing:
+            self._give_up("the service closed the connection")
+            self._on_closed()
+
+    def _give_up(self, reason: str) -> None:
+        """Nobody will answer any more."""
         for future in self._pending.values():
             if not future.done():
-                future.set_exception(CallError(ErrorCode.SERVICE_CLOSED, "the service closed the connection"))
-        if not self._closing:
-            self._on_closed()
+                future.set_exception(CallError(ErrorCode.SERVICE_CLOSED, reason))
 
     def _route(self, body: dict[str, Any], read_us: int) -> None:
         if "event" in body:
@@ -148,7 +152,9 @@ class Signalling:
             future.set_result(fields)
 
     async def close(self) -> None:
+        """Close the socket; what waits for a reply fails with CallError 1900006."""
         self._closing = True
+        self._give_up("the connection to the service was given up")
         if self._socket is not None:
             await self._socket.close()
         if self._reader is not None:

@@ -76,7 +76,7 @@ class CallParticipant(EventHandler):
         generator, plan = self._generator, self.plan
         self._incarnation += 1
         engine = CallEngine(
-            generator.service.driver(), client=f"{plan.user_id}#{self._incarnation}", trace=generator.trace
+            generator.service.driver, client=f"{plan.user_id}#{self._incarnation}", trace=generator.trace
         )
         engine.set_event_handler(self)
         self._engine = engine

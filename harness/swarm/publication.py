@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.call.driver import OnFirst
+from harness.call.quality import MediaFigures
 from harness.rtc.clip_source import AudioSource, VideoSource
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import OutboundStream
@@ -52,6 +54,27 @@ class _Clips:
         return cls._audio[spec, seed]
 
 
+class _Beginning:
+    """Stands for a source on the frame clock until its first frame has left, and tells of it: no later frame pays."""
+
+    def __init__(self, publication: ClipPublication, kind: str, source: VideoSource | AudioSource) -> None:
+        self._publication, self._kind, self._source = publication, kind, source
+
+    def send_frame(self, due_us: int) -> int:
+        publication, source = self._publication, self._source
+        if source.muted:
+            return source.send_frame(due_us)
+        publication.first(self._kind, "captured")
+        following = source.send_frame(due_us)
+        if publication.streams[self._kind].packetsSent:
+            publication.first(self._kind, "sent")
+            publication.begun(self, self._kind, following)
+        return following
+
+    def skip_to(self, now_us: int, due_us: int) -> int:
+        return self._source.skip_to(now_us, due_us)
+
+
 class ClipPublication:
     """See call.driver.PublishSource."""
 
@@ -61,7 +84,11 @@ class ClipPublication:
         self._video = video_clip(participant, run_seed)
         self._audio = audio_clip(participant, run_seed)
         self._sources: dict[str, VideoSource | AudioSource] = {}
+        self._clocked: dict[str, VideoSource | AudioSource | _Beginning] = {}  # what the media loop calls, by kind
         self._muted: dict[str, bool] = {}
+        self._on_first: OnFirst | None = None
+        self._told: set[tuple[str, str]] = set()
+        self._before = MediaFigures()  # what earlier starts had sent
         self.streams: dict[str, OutboundStream] = {}
 
     @property
@@ -75,6 +102,7 @@ class ClipPublication:
 
     def start(self, streams: Mapping[str, OutboundStream]) -> None:
         self.stop()
+        self._before = self.quality()
         self.streams = dict(streams)
         stamp = self._participant.stamp_id
         identity = {"publisher": stamp, "stamp_stream": stamp}
@@ -86,12 +114,43 @@ class ClipPublication:
         now = self._media.now_us() + stamp * 7919 % 20_000
         for kind, source in self._sources.items():
             source.muted = self._muted.get(kind, False)
-            self._media.add_source(source, now)
+            told = self._on_first is None or (kind, "sent") in self._told
+            self._clocked[kind] = source if told else _Beginning(self, kind, source)
+            self._media.add_source(self._clocked[kind], now)
 
     def stop(self) -> None:
-        for source in self._sources.values():
-            self._media.remove_source(source)
+        for clocked in self._clocked.values():
+            self._media.remove_source(clocked)
         self._sources.clear()
+        self._clocked.clear()
+
+    def listen(self, on_first: OnFirst) -> None:
+        self._on_first = on_first
+        self._told.clear()
+
+    def first(self, kind: str, stage: str) -> None:
+        if self._on_first is not None and (kind, stage) not in self._told:
+            self._told.add((kind, stage))
+            self._on_first(kind, stage, 0)
+
+    def begun(self, beginning: _Beginning, kind: str, following_us: int) -> None:
+        """The first frame has left: from now on the source itself is on the frame clock."""
+        if self._clocked.get(kind) is beginning:  # whoever heard of the first frame may have stopped it
+            self._media.remove_source(beginning)
+            self._clocked[kind] = self._sources[kind]
+            self._media.add_source(self._sources[kind], following_us)
+
+    def quality(self) -> MediaFigures:
+        before, streams = self._before, self.streams.values()
+        trips = [stream.round_trip_ms for stream in streams if stream.round_trip_ms is not None]
+        return MediaFigures(
+            frames=before.frames + sum(stream.framesSent for stream in streams if stream.kind == "video"),
+            bytes=before.bytes + sum(stream.bytesSent for stream in streams),
+            packets=before.packets + sum(stream.packetsSent for stream in streams),
+            lost=before.lost + sum(max(0, stream.remote_packets_lost) for stream in streams),
+            rtt_ms=max(trips, default=None),
+            has_video=self._video is not None,
+        )
 
     def mute(self, kind: str, muted: bool) -> None:
         self._muted[kind] = muted

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from harness.call.driver import OnFirst
+from harness.call.quality import MediaFigures
 from harness.measure.recorder import Recorder, Tags
 from harness.measure.subscription import SubscriptionMeasure
 from harness.rtc.inbound import InboundAudio, InboundStream
@@ -53,6 +55,19 @@ class Subscription:
 
     def phase(self, name: str, at_us: int) -> None:
         self._reached.setdefault(name, at_us)
+
+    def listen(self, on_first: OnFirst) -> None:
+        self.measure.on_first = on_first
+
+    def quality(self) -> MediaFigures:
+        streams = self.measure.streams
+        return MediaFigures(
+            frames=sum(getattr(stream, "framesReceived", 0) for stream in streams),
+            bytes=sum(stream.bytesReceived for stream in streams),
+            packets=sum(stream.packetsReceived for stream in streams),
+            lost=sum(stream.packetsLost for stream in streams),
+            has_video=self.publisher.camera is not None,
+        )
 
     def phases_ms(self) -> dict[str, float]:
         """How first_frame_ms divides; the parts add up to the whole. Empty before the first frame."""

@@ -81,7 +81,7 @@ class ScriptedDriver:
     def bind(self, emit: Any) -> None:
         self.emit = emit
 
-    async def login(self, room_id: str, user: User, token: str, *, user_updates: bool) -> None:
+    async def login(self, room_id: str, user: User, token: str, *, user_updates: bool, client: str) -> None:
         self.emit(RoomStateUpdated(room_id, RoomStateReason.LOGGING_IN), 0, None)
         self.emit(RoomStateUpdated(room_id, RoomStateReason.IN), 1_500_000, {"native": True})
 
@@ -110,7 +110,7 @@ def make() -> tuple[CallEngine, ScriptedDriver, Recording, list[RoomStateReason]
         def on_room_state_update(self, update: RoomStateUpdated) -> None:
             states.append(update.reason)
 
-    engine = CallEngine(driver, client="alice#1", trace=trace)  # type: ignore[arg-type]
+    engine = CallEngine(lambda: driver, client="alice#1", trace=trace)  # type: ignore[arg-type]
     engine.set_event_handler(Handler())
     return engine, driver, trace, states
 
@@ -150,6 +150,7 @@ def test_a_call_that_is_never_answered_or_is_cancelled_is_of_unknown_outcome() -
     engine, _, trace, _ = make()
 
     async def scene() -> None:
+        await engine.login_room("room", User("alice"))
         task = asyncio.create_task(engine.start_playing_stream("s", None))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         task.cancel()
@@ -171,9 +172,16 @@ def test_an_illegal_id_is_refused_before_the_service_hears_of_it() -> None:
 
 def test_after_destroy_no_callback_comes() -> None:
     engine, driver, trace, heard = make()
-    asyncio.run(engine.destroy())
-    asyncio.run(engine.destroy())
-    driver.emit(RoomStateUpdated("room", RoomStateReason.KICKED, 1), 0, None)
+
+    async def scene() -> None:
+        await engine.login_room("room", User("alice"))
+        heard.clear()
+        await engine.destroy()
+        await engine.destroy()
+        driver.emit(RoomStateUpdated("room", RoomStateReason.KICKED, 1), 0, None)
+
+    asyncio.run(scene())
     assert driver.closed
     assert heard == []
-    assert [r["name"] for r in trace.records] == ["destroy"]
+    assert [r["name"] for r in trace.records if r["kind"] == "call"] == ["login", "destroy"]
+    assert trace.records[-1]["name"] == "destroy"

@@ -14,14 +14,14 @@ SHORT = {"heartbeat_interval": 0.2, "heartbeat_timeout": 0.8, "retry_window": 30
 
 def cut(caller: Any) -> None:
     """The user's signalling socket breaks, as a network does it: no close, no goodbye."""
-    socket = caller.engine._driver._signalling._socket._socket
+    socket = caller.driver._signalling._socket._socket
     socket._response.connection.transport.abort()
 
 
 def vanish(caller: Any) -> None:
     """The whole client is gone: no signalling, no media, no reconnecting."""
-    driver = caller.engine._driver
-    driver._on_lost = lambda: None
+    driver = caller.driver
+    driver._lost = lambda channel: None
     driver._signalling._on_closed = lambda: None
     if driver._heartbeat is not None:
         driver._heartbeat.cancel()
@@ -74,7 +74,7 @@ def test_a_user_back_after_the_heartbeat_timeout_is_announced_again_and_publishe
             alice, bob = [await bed.caller(who).enter() for who in participants(2)]
             await bob.play(alice)
             played = await alice.play(bob)
-            means = alice.engine._driver._means
+            means = alice.driver._means
             url, means._url = means._url, "http://127.0.0.1:9/ws"  # nobody there: reconnecting fails for now
             cut(alice)
             await bob.hears("roster.users", op="DEL")
@@ -101,7 +101,7 @@ def test_a_user_who_was_silent_too_long_on_an_open_socket_is_taken_up_again_when
     async def scene() -> None:
         async with testbed(**SHORT) as bed:
             alice, bob = [await bed.caller(who).enter() for who in participants(2)]
-            alice.engine._driver._heartbeat.cancel()  # as a stopped process: nothing is closed, nothing is said
+            alice.driver._heartbeat.cancel()  # as a stopped process: nothing is closed, nothing is said
             await bob.hears("roster.users", op="DEL")
             bob.heard.clear()
             with contextlib.suppress(CallError):

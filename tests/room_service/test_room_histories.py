@@ -289,7 +289,8 @@ class World:
         streams = {s.stream_id: s for room in logic.rooms.values() for s in room.streams.values()}
         assert streams == logic._streams
         assert {(s.session, s.stream_id) for s in streams.values()} == self.publications
-        assert {s.user_id: s.session_id for s in logic.sessions.values()} == logic._users
+        logins = {(user, room): s for user, rooms in logic._users.items() for room, s in rooms.items()}
+        assert {(s.user_id, s.room_id): s.session_id for s in logic.sessions.values()} == logins
         for session in logic.sessions.values():
             assert session.connected == (session.session_id in self.sockets)
             assert session.present or not session.plays

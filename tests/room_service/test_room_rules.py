@@ -124,7 +124,7 @@ def test_back_after_the_timeout_a_user_is_announced_again_and_told_the_differenc
     room.apply(room.logic.unpublish(bob.session_id, "s2"))
     room.apply(room.logic.resume(200, alice.session_id, "alice")[1])
     assert room.take(bob) == [("user_update", ("ADD", ["alice"]))]
-    assert room.take(alice) == [("stream_update", ("DEL", [("s2", 5)]))]
+    assert room.take(alice) == [("stream_update", ("DEL", [("s2", 1)]))]
 
 
 def test_after_the_retry_window_a_session_is_gone() -> None:

@@ -130,7 +130,7 @@ class World:
                 assert stream.session in room.sessions
                 assert logic._streams[stream.stream_id] is stream
         assert set(logic._streams) == {s for room in logic.rooms.values() for s in room.streams}
-        assert set(logic._users.values()) == set(sessions)
+        assert {session for rooms in logic._users.values() for session in rooms.values()} == set(sessions)
         for session in sessions.values():
             if session.present and session.connected:
                 room = logic.rooms[session.room_id]

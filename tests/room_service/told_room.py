@@ -22,7 +22,8 @@ class Room:
     """One room and what each session has been sent."""
 
     def __init__(self, **settings: Any) -> None:
-        self.logic = RoomLogic(Settings(heartbeat_timeout=90, retry_window=1200, **settings))
+        windows = {"heartbeat_timeout": 90, "retry_window": 1200, "count_interval": FOREVER}
+        self.logic = RoomLogic(Settings(**{**windows, **settings}))
         self.now = 0.0
         self.sent: dict[str, list[dict[str, Any]]] = {}
         self.other: list[Effect] = []
@@ -35,10 +36,19 @@ class Room:
                 self.other.append(effect)
 
     def enter(
-        self, user: str, *, room: str = "room", updates: bool = True, expires: float = FOREVER, **rights: bool
+        self,
+        user: str,
+        *,
+        room: str = "room",
+        updates: bool = True,
+        expires: float = FOREVER,
+        client: str = "",
+        **rights: bool,
     ) -> Session:
         claims = Claims(user, room, expires, **rights)
-        session, effects = self.logic.login(self.now, WALL, claims, user_name=user, user_updates=updates)
+        session, effects = self.logic.login(
+            self.now, WALL, claims, user_name=user, user_updates=updates, client=client
+        )
         self.apply(effects)
         return session
 
@@ -55,6 +65,8 @@ class Room:
             "publisher_state": lambda e: (e["stream"], e["state"], e["code"]),
             "player_state": lambda e: (e["stream"], e["state"], e["code"]),
             "kicked": lambda e: e["code"],
+            "count": lambda e: e["users"],
+            "device": lambda e: (e["stream"], e["kind"], e["state"]),
         }
         events = self.sent.pop(session.session_id, [])
         return [(e["event"], gist.get(e["event"], lambda e: e)(e)) for e in events]

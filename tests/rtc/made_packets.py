@@ -23,7 +23,7 @@ class Heard:
     shown: list[int] = field(default_factory=list)
     sounds: list[StampFields | str] = field(default_factory=list)
 
-    def first_packet(self, at_us: int) -> None:
+    def first_packet(self, at_us: int, kind: str) -> None:
         self.packets.append(at_us)
 
     def first_frame(self, at_us: int) -> None:

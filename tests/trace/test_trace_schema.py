@@ -88,7 +88,7 @@ class Source:
 
 
 async def whole_call(trace: TraceWriter, refuses: str) -> None:
-    engine = CallEngine(Service(refuses), client="alice#1", trace=trace)  # type: ignore[arg-type]
+    engine = CallEngine(lambda: Service(refuses), client="alice#1", trace=trace)  # type: ignore[arg-type]
     source: Any = Source()
     engine.start_preview(source)
     for call in (

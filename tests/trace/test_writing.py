@@ -87,7 +87,7 @@ def test_whatever_a_service_says_the_engine_writes_a_line_that_reads_back(
 ) -> None:
     lines: list[bytes] = []
     driver = Driver()
-    engine = CallEngine(driver, client="c#1", trace=TraceWriter(RunClock(), lines.append))  # type: ignore[arg-type]
+    engine = CallEngine(lambda: driver, client="c#1", trace=TraceWriter(RunClock(), lines.append))  # type: ignore[arg-type]
 
     async def call() -> None:
         with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,37 @@
+"""When something is due for a session: its silence, its token, the next notice of how many users are in the room."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from harness.room_service.settings import Settings
+from harness.room_service.state import Session
+
+STEPS_PER_INTERVAL = 30
+
+
+def first_count(now: float, interval: float) -> float:
+    """An interval from now, on a grid that all sessions share: notices of a full service come in few bursts."""
+    step = interval / STEPS_PER_INTERVAL
+    return math.ceil((now + interval) / step) * step
+
+
+def next_count(due: float, now: float, interval: float) -> float:
+    """The first one after now, in step with the one that was due."""
+    return due if due > now else due + interval * (math.floor((now - due) / interval) + 1)
+
+
+def deadlines(session: Session, settings: Settings, now: float, wall: float) -> Iterator[float]:
+    """Seconds of the monotonic clock."""
+    if not session.present:
+        yield session.last_heard + settings.retry_window
+        return
+    yield session.last_heard + settings.heartbeat_timeout
+    to_warn = session.connected and not session.warned  # who is away is warned when it is back
+    if to_warn:
+        yield now + session.claims.expires_at - settings.token_warning - wall
+    elif settings.kick_on_token_expiry:
+        yield now + session.claims.expires_at - wall
+    if session.connected:
+        yield session.count_due
