@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from dataclasses import fields, replace
+from typing import Any
 
 import click
 
@@ -20,9 +22,18 @@ from harness.room_service.tokens import MINIMUM_SECRET_BYTES
 @click.option("--media-address", default=None, help="Address for media; default: the host's, or all this machine owns.")
 @click.option("--heartbeat-timeout", default=90.0, show_default=True, help="Seconds of silence until a user is gone.")
 @click.option("--retry-window", default=1200.0, show_default=True, help="Seconds a lost client may take to come back.")
+@click.option(
+    "--setting", "changes", multiple=True, metavar="NAME=VALUE", help="Any setting, such as kick_on_token_expiry=true."
+)
 @click.option("--end-with-parent", "with_parent", is_flag=True, hidden=True)
 def serve(
-    host: str, port: int, media_address: str | None, heartbeat_timeout: float, retry_window: float, with_parent: bool
+    host: str,
+    port: int,
+    media_address: str | None,
+    heartbeat_timeout: float,
+    retry_window: float,
+    changes: tuple[str, ...],
+    with_parent: bool,
 ) -> None:
     """Run the embedded room service until Ctrl-C.
 
@@ -41,6 +52,7 @@ def serve(
     settings = Settings(
         heartbeat_interval=heartbeat_timeout / 3, heartbeat_timeout=heartbeat_timeout, retry_window=retry_window
     )
+    settings = replace(settings, **dict(_change(text) for text in changes))
     try:
         asyncio.run(
             run_service(
@@ -49,3 +61,22 @@ def serve(
         )
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """Name and value of one --setting. Raises UsageError."""
+    defaults = {field.name: field.default for field in fields(Settings)}
+    name, _, value = text.partition("=")
+    default = defaults.get(name)
+    try:
+        if isinstance(default, bool):
+            return name, {"true": True, "false": False}[value.lower()]
+        if isinstance(default, int | float):
+            number = type(default)(value)
+            if number > 0:
+                return name, number
+    except (ValueError, KeyError):
+        pass
+    if name in defaults:
+        raise click.UsageError(f"--setting {name}: {value!r} is not a value; allowed: such as {name}={default}".lower())
+    raise click.UsageError(f"--setting: there is no {name!r}; allowed: {', '.join(defaults)}")

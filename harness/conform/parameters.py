@@ -17,7 +17,7 @@ def windows(settings: Settings, settle: float) -> Windows:
         heartbeat=settings.heartbeat_timeout,
         window=settings.retry_window,
         warning=settings.token_warning,
-        count=getattr(settings, "count_interval", 30.0),
+        count=settings.count_interval,
     )
 
 
@@ -29,7 +29,7 @@ def parameters(settings: Settings, settle: float) -> dict[str, Any]:
         "retry_window": settings.retry_window,
         "token_expiry": "kick" if settings.kick_on_token_expiry else "keep",
         "token_warning": settings.token_warning,
-        "count": getattr(settings, "count_interval", 30.0),
+        "count": settings.count_interval,
         "propagation": settle,
         "settle": settle,
     }
