@@ -14,6 +14,7 @@ COMMANDS = {
     "serve": "Run the embedded room service alone.",
     "scenario": "List, validate, explain scenarios; print their schema.",
     "report": "Write the reports of a run again.",
+    "trace": "Print the schema of traces; import other logs; look into one.",
     "calibrate": "Measure how many users this machine can simulate.",
 }
 
@@ -49,9 +50,10 @@ def _exit_code(error: Exception) -> int | None:
     """The exit code of errors that are the user's to mend; None for those that are ours."""
     from harness.scenario.errors import ScenarioError
     from harness.services.service import ServiceUnreachable
+    from harness.trace.reader import TraceError
     from harness.trace.run_folder import RunFolderError
 
-    if isinstance(error, ScenarioError | RunFolderError):
+    if isinstance(error, ScenarioError | RunFolderError | TraceError):
         return EXIT_USAGE
     return EXIT_UNREACHABLE if isinstance(error, ServiceUnreachable) else None
 

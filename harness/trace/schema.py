@@ -6,6 +6,7 @@ Stricter than the reader in one thing: states and stages must be those of the vo
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from harness.trace.history import LATEST
@@ -48,6 +49,16 @@ def trace_schema() -> dict[str, Any]:
 def trace_schema_text() -> str:
     """The schema as the published file holds it."""
     return json.dumps(trace_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+@cache
+def closed_values(kind: str, name: str) -> dict[str, list[str]]:
+    """Arguments of such a record that may have certain values only, and which."""
+    found = {"cb": CALLBACKS, "call": CALLS}.get(kind, {}).get(name)
+    if found is None:
+        return {}
+    properties = record_schema()[found.__name__]["properties"]
+    return {key: value["enum"] for key, value in properties.items() if "enum" in value}
 
 
 def _record(definitions: dict[str, Any]) -> dict[str, Any]:
