@@ -168,12 +168,28 @@ class CallbackFold:
             found = machines[stream] = Machine(stream)
         return found
 
+    def begin(self, machines: dict[str, Machine], stream: str, call: Record) -> bool:
+        """A call of publish or play. False: it goes on already, and the call changes nothing."""
+        machine = self.machine(machines, stream)
+        if machine.state == "IDLE":
+            self._renew(machine, call)
+        elif machine.stop is not None:
+            machine.next = call
+        else:
+            return False
+        return True
+
+    @staticmethod
+    def _renew(machine: Machine, call: Record | None) -> None:
+        machine.call, machine.stop, machine.next = call, None, None
+        machine.firsts, machine.quality, machine.muted = {}, None, {}
+
     def _publishing(self, presence: Presence, record: Record) -> None:
         machine = self.machine(presence.pubs, record.args.stream)
         self._world.tell("publishing", record, presence, record, machine)
-        before = machine.state
+        before, following = machine.state, machine.next
         self._move(machine, record)
-        self._ends.stream_state(presence, record, before)
+        self._ends.stream_state(presence, record, before, following)
         if record.args.state != "REQ":
             self._world.stir(presence.room)
 
@@ -182,8 +198,7 @@ class CallbackFold:
         self._world.tell("playing", record, presence, record, machine)
         self._move(machine, record)
 
-    @staticmethod
-    def _move(machine: Machine, record: Record) -> None:
+    def _move(self, machine: Machine, record: Record) -> None:
         machine.state, machine.record = record.args.state, record
         if record.args.state == "LIVE":
             machine.live_since = record.t
@@ -191,7 +206,10 @@ class CallbackFold:
         else:
             machine.live_since = None
         if record.args.state == "IDLE":
-            machine.call = None
+            if machine.next is not None:
+                self._renew(machine, machine.next)
+            else:
+                machine.call = None
 
     def _publish_first(self, presence: Presence, record: Record) -> None:
         machine = self.machine(presence.pubs, record.args.stream)

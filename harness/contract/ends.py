@@ -154,6 +154,8 @@ class Ends:
     def doubt_presence(self, presence: Presence, record: Record, cause: str, may_until: float | None = None) -> None:
         """A user's place and all that it publishes begin to end."""
         for fact in self._own_streams(presence):
+            if fact.cause == "failed" and fact.end is not None and fact.end.t > record.t - 1:
+                fact.cause = cause  # its end was told just before the reason for it
             self._doubt_stream(fact, record, cause, may_until)
         for fact in self._owned(presence):
             held = fact.holds
@@ -167,11 +169,13 @@ class Ends:
         if held:
             self._world.tell("ended", record, fact)
 
-    def stream_state(self, presence: Presence, record: Record, before: str) -> None:
-        """pub.state: what it says of the stream."""
-        fact = self.stream_fact(presence, record.args.stream)
-        if fact is None:
+    def stream_state(self, presence: Presence, record: Record, before: str, following: Record | None) -> None:
+        """pub.state: what it says of the stream. following: the call of the next publish, made before this end."""
+        key = presence.room.stream_key(record.args.stream, presence.client.user)
+        found = [f for f in presence.room.streams.of(key) if f.owner is presence and f.begin is not following]
+        if not found:
             return
+        fact = max(found, key=lambda fact: fact.may_from)
         if record.args.state == "LIVE":
             fact.confirm(record)
             self._world.tell("live", record, fact)
@@ -188,9 +192,17 @@ class Ends:
         known = room.outages.get(user)
         if known is not None and known.presence is presence and known.returned is None:
             return
-        self.doubt_presence(presence, record, cause, record.t + self._world.profile.heartbeat[1])
+        cut = record.kind == "fault" and (record.args.phase == "begin" or cause == "crash")
+        until = record.t + self._world.profile.heartbeat[1] if cut else None  # else it may be back at any moment
+        self.doubt_presence(presence, record, cause, until)
         outage = room.outages[user] = Outage(presence, record, earliest)
         self._world.tell("cut_off", record, outage)
+
+    def reconnectable(self, presence: Presence) -> None:
+        """Nothing keeps it from coming back any more: from now on it may be here again."""
+        for fact in (*self._owned(presence), *self._own_streams(presence)):
+            if fact.cause == "outage":
+                fact.may_until = None
 
     def back(self, presence: Presence, record: Record) -> None:
         """REJOINED, or a fault that nobody noticed is over: the user is here, with what is still live."""

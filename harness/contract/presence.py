@@ -32,7 +32,7 @@ class Client:
 class Machine:
     """Publishing or playing one stream. record: the last change; call, stop: the calls that began and ended it."""
 
-    __slots__ = ("call", "firsts", "live_since", "muted", "quality", "record", "state", "stop", "stream")
+    __slots__ = ("call", "firsts", "live_since", "muted", "next", "quality", "record", "state", "stop", "stream")
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
@@ -40,6 +40,7 @@ class Machine:
         self.record: Record | None = None
         self.call: Record | None = None
         self.stop: Record | None = None
+        self.next: Record | None = None  # a call to begin again, made before the end that was asked for has come
         self.live_since: float | None = None
         self.firsts: dict[tuple[str, str], Record] = {}
         self.quality: Record | None = None

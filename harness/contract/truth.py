@@ -73,6 +73,11 @@ class Fact:
         """It may be true at `now`, or was so recently that news of it can still be under way for `late` seconds."""
         return self.may_until is None or now <= self.may_until + late
 
+    def over(self, before: float) -> bool:
+        """It ended before then, and cannot come back: an outage can, while its client tries to."""
+        returns = self.cause == "outage" and self.owner.open
+        return self.may_until is not None and self.may_until < before and not returns
+
 
 class Facts:
     """Facts of one kind in one room: the current one of each key, and recent ones that others may still hear of."""
@@ -119,11 +124,11 @@ class Facts:
     def forget(self, before: float) -> None:
         """Drop what ended so long ago that no news of it can come any more."""
         for key, facts in tuple(self.past.items()):
-            kept = [fact for fact in facts if fact.may_until is None or fact.may_until >= before]
+            kept = [fact for fact in facts if not fact.over(before)]
             if kept:
                 self.past[key] = kept
             else:
                 del self.past[key]
         for key, fact in tuple(self.current.items()):
-            if fact.may_until is not None and fact.may_until < before:
+            if fact.over(before):
                 del self.current[key]

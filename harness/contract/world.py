@@ -173,21 +173,15 @@ class World:
         if presence is None or room is None or client.destroyed is not None:
             return
         stream = record.args.stream
-        machine = self._callbacks.machine(presence.pubs, stream)
-        if machine.state != "IDLE":
+        if not self._callbacks.begin(presence.pubs, stream, record):
             return
-        machine.call, machine.stop = record, None
-        machine.firsts, machine.quality, machine.muted = {}, None, {}
         key = room.stream_key(stream, client.user)
         room.publish(Fact(key, client.user, presence, record), stream)
 
     def _play(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
         if presence is None:
             return
-        machine = self._callbacks.machine(presence.plays, record.args.stream)
-        if machine.state == "IDLE":
-            machine.call, machine.stop = record, None
-            machine.firsts, machine.quality, machine.muted = {}, None, {}
+        self._callbacks.begin(presence.plays, record.args.stream, record)
 
     def _unplay(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
         machine = presence.plays.get(record.args.stream) if presence is not None else None
@@ -237,6 +231,8 @@ class World:
     def _healed(self, client: Client, record: Record) -> None:
         client.fault = None
         for presence in client.rooms.values():
+            if presence.open:
+                self._ends.reconnectable(presence)
             outage = presence.room.outages.get(client.user)
             if presence.state in INSIDE and outage is not None and outage.presence is presence:
                 self.timers.at(self.now + self.propagation, self._unnoticed, outage, record)

@@ -162,7 +162,7 @@ class SecondLogin(RefusedCall):
 
 class StreamTaken(RefusedCall):
     def call(self, record: Record, client: Client, presence: Presence | None) -> None:
-        if record.name != "publish" or presence is None or not presence.inside:
+        if record.name != "publish" or presence is None or not presence.inside or client.destroyed is not None:
             return
         stream = record.args.stream
         own = presence.pubs.get(stream)

@@ -14,7 +14,7 @@ LEVELS = range(6)
 
 class Cadence(Check):
     def begin(self) -> None:
-        self._network: dict[str, Record] = {}
+        self._network: dict[tuple[str, str], Record] = {}
 
     def publishing(self, presence: Presence, record: Record, machine: Machine) -> None:
         if record.args.state == "LIVE":
@@ -30,7 +30,8 @@ class Cadence(Check):
 
     def _look(self, presence: Presence, machine: Machine, live: Record, period: float) -> None:
         """At least one in any two periods while LIVE."""
-        if machine.record is not live or presence.client.fault is not None or not presence.inside:
+        client = presence.client
+        if machine.record is not live or client.fault is not None or client.crashed is not None or not presence.inside:
             return
         last = machine.quality.t if machine.quality is not None else live.t
         self.judged()
@@ -61,7 +62,8 @@ class Cadence(Check):
             )  # fmt: skip
 
     def network_quality(self, client: Client, record: Record) -> None:
-        period, last = self.profile.periods.network_quality, self._network.get(client.name)
+        where = (client.name, record.room)
+        period, last = self.profile.periods.network_quality, self._network.get(where)
         own = record.args.user in ("", client.user)
         if not own:
             return
@@ -71,10 +73,10 @@ class Cadence(Check):
                 f"network quality comes every {period:g} s", f"{record.t - last.t:.2f} s apart", [last],
                 {"client": client.name, "room": record.room}, guilty=record,
             )  # fmt: skip
-        self._network[client.name] = record
+        self._network[where] = record
 
     def left(self, presence: Presence, record: Record) -> None:
-        self._network.pop(presence.client.name, None)
+        self._network.pop((presence.client.name, presence.room.name), None)
 
 
 class Ranges(Check):
@@ -151,7 +153,8 @@ class Count(Check):
     def count(self, presence: Presence, record: Record) -> None:
         self.judged()
         last = self._last.get(presence, presence.entered.t if presence.entered is not None else record.t)
-        if record.t - last < self.profile.periods.count - self._slack() - self.world.slack:
+        too_soon = record.t - last < self.profile.periods.count - self._slack() - self.world.slack
+        if too_soon and presence.steady(last):  # what an outage held back comes all at once
             self.broken(
                 f"the number of users comes every {self.profile.periods.count:g} s", f"{record.t - last:.1f} s apart",
                 [presence.entered], presence.subject(), guilty=record,

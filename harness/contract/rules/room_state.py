@@ -103,7 +103,7 @@ class LoginResolved(Check):
             )
 
     def _still_open(self, presence: Presence, attempt: Record, result: Record) -> None:
-        if presence.changed is attempt:
+        if presence.changed is attempt and presence.client.destroyed is None:
             self.broken(
                 "a login that failed ends in LOGIN_FAILED",
                 "its state stayed LOGGING_IN",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract.check import Check
-from harness.contract.presence import Presence
+from harness.contract.presence import Outage, Presence
 from harness.contract.rule import MUST, SHOULD, Rule
 from harness.contract.truth import Fact
 from harness.trace.record import Record
@@ -300,15 +300,22 @@ class DeleteReason(Check):
             f for f in presence.room.streams.of(presence.room.stream_key(stream, owner)) if f.must_until is not None
         ]
         outage = presence.room.outages.get(owner)
+        # What ended it may be told to its owner a little later than to the others.
+        self.later(
+            self.world.now + self.profile.deadlines.teardown, self._look, presence, record, facts, outage, reason
+        )
+
+    def _look(self, presence: Presence, record: Record, facts: list[Fact], outage: Outage | None, reason: int) -> None:
         allowed = set().union(*(REASONS.get(fact.cause, set()) for fact in facts))
         if outage is not None:
-            allowed |= {SILENT, DISCONNECTED, REPEATED if outage.replaced else SILENT}
+            allowed |= {SILENT, DISCONNECTED} | ({REPEATED} if outage.replaced else set())
         if facts and reason not in allowed:
+            fact = facts[-1]
             self.broken(
-                f"after {facts[-1].cause} the reason is {' or '.join(map(str, sorted(allowed)))}",
+                f"after {fact.cause} the reason is {' or '.join(map(str, sorted(allowed)))}",
                 f"reason {reason}",
-                [facts[-1].end],
-                presence.subject(stream=stream, user=owner),
+                [fact.end],
+                presence.subject(stream=fact.key.partition("\n")[0], user=fact.user),
                 guilty=record,
             )
 
