@@ -14,6 +14,7 @@ from harness.conform.virtual_stage import VirtualStage
 from harness.room_service.settings import Settings
 
 OnDone = Callable[[Schedule, Path], None]
+Sabotage = Callable[[VirtualStage], None]
 
 
 def trace_path(folder: Path, schedule: Schedule) -> Path:
@@ -21,15 +22,20 @@ def trace_path(folder: Path, schedule: Schedule) -> Path:
     return folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', schedule.name).strip('-')[:80] or 'schedule'}.jsonl"
 
 
-def virtual_trace(schedule: Schedule) -> list[bytes]:
-    """The lines of the trace of one performance on virtual time; the same schedule gives the same bytes."""
+def virtual_trace(schedule: Schedule, sabotage: Sabotage | None = None) -> list[bytes]:
+    """The lines of the trace of one performance on virtual time; the same schedule gives the same bytes.
+
+    sabotage: breaks something of the stage before anybody calls, so that the rules can be seen to notice.
+    """
     lines: list[bytes] = []
-    run_virtually(_perform(schedule, lines.append))
+    run_virtually(_perform(schedule, lines.append, sabotage))
     return lines
 
 
-async def _perform(schedule: Schedule, sink: Callable[[bytes], None]) -> None:
+async def _perform(schedule: Schedule, sink: Callable[[bytes], None], sabotage: Sabotage | None = None) -> None:
     stage = VirtualStage(replace(Settings(), **schedule.settings))
+    if sabotage is not None:
+        sabotage(stage)
     try:
         await perform(schedule, stage, sink)
     finally:
