@@ -10,7 +10,6 @@ from judged_traces import record
 from harness.trace.record import CALLBACKS, CALLS, Fault, Result
 from reports.gist import _WORDS, clipped, detail, gist, name, printable
 
-
 LEFT = {"op": "DEL", "items": [{"id": "s1"}], "reasons": [2]}
 
 
@@ -34,6 +33,8 @@ def users(count: int) -> list[dict[str, str]]:
         ("cb", "room.state", {"state": "KICKED", "code": 1002050}, "room.state KICKED 1002050"),
         ("cb", "room.state", {"state": "IN"}, "room.state IN"),
         ("cb", "roster.users", {"op": "ADD", "items": users(25)}, "roster.users ADD user1, user2 (+23)"),
+        ("cb", "roster.users", {"op": "ADD", "items": users(3)}, "roster.users ADD user1, user2 (+1)"),
+        ("cb", "roster.users", {"op": "ADD", "items": users(2)}, "roster.users ADD user1, user2"),
         ("cb", "roster.users", {"op": "SNAP", "items": []}, "roster.users SNAP an empty list"),
         ("cb", "roster.streams", {"op": "ADD", "items": [{"id": "s", "user": "b"}]}, "roster.streams ADD s of b"),
         ("cb", "roster.streams", LEFT, "roster.streams DEL s1 reason 2"),
