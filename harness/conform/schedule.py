@@ -49,7 +49,7 @@ class Step:
 
     def written(self) -> dict[str, Any]:
         """As a file writes it, without what is at its default."""
-        found: dict[str, Any] = {"after": str(self.after)} if self.after.number else {}
+        found: dict[str, Any] = {"after": str(self.after)} if self.after != Delay() else {}
         found[self.who] = self.do
         for name, argument in OPERATIONS[self.do].items():
             if argument.needed or self.args[name] != argument.default:
