@@ -49,6 +49,9 @@ class _Client:
         return self.base if "#" in self.base else f"{self.base}#{self.incarnation}"
 
     def restart(self) -> None:
+        """A new incarnation, unless it is the first, or the log names them itself."""
+        if not self.sequence or "#" in self.base:
+            return
         self.incarnation += 1
         self.sequence = self.epoch = 0
         self.logged = False
@@ -138,7 +141,7 @@ class CallbackLog:
     def _add_entry(
         self, event: str, entry: Entry, fields: dict[str, Any], client: _Client, common: dict[str, Any]
     ) -> None:
-        if entry.restarts and client.sequence:
+        if entry.restarts:
             client.restart()
         try:
             args = fitted(entry.kind, entry.name, {key: value.of(fields) for key, value in entry.args.items()})

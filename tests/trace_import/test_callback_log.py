@@ -112,6 +112,17 @@ def test_an_application_that_starts_again_is_another_incarnation(tmp_path: Path)
     ]  # fmt: skip
 
 
+def test_a_log_that_names_incarnations_itself_keeps_its_names(tmp_path: Path) -> None:
+    rows = [row(1, "state", "a#7", state="IN"), row(2, "start", "a#7"), row(3, "state", "a#7", state="OUT")]
+    records = imported(tmp_path, lines(*rows))
+    assert [(r.client, r.user, r.seq) for r in records if r.kind == "cb"] == [("a#7", "a", 0), ("a#7", "a", 1)]
+
+
+def test_a_line_without_a_room_is_about_the_last_one_of_its_client(tmp_path: Path) -> None:
+    rows = [row(1, "state", room="r", state="IN"), row(2, "state", state="OUT"), row(3, "state", "b", state="IN")]
+    assert [r.room for r in imported(tmp_path, lines(*rows))] == ["r", "r", ""]
+
+
 def test_logs_of_several_devices_become_one_trace_in_the_order_of_time(tmp_path: Path) -> None:
     mapping = MAPPING.replace("client: {field: who}", "client: {field: $file}")
     (tmp_path / "map.yaml").write_text(mapping, encoding="utf-8")
