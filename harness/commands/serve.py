@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 from dataclasses import fields, replace
@@ -73,7 +74,7 @@ def _change(text: str) -> tuple[str, Any]:
             return name, {"true": True, "false": False}[value.lower()]
         if isinstance(default, int | float):
             number = type(default)(value)
-            if number > 0:
+            if 0 < number < math.inf:
                 return name, number
     except (ValueError, KeyError):
         pass
