@@ -9,6 +9,7 @@ from harness.room_service.settings import Settings
 from harness.room_service.state import Session
 
 STEPS_PER_INTERVAL = 30
+MEDIA_PATIENCE = 20.0  # seconds: less than a media connection without an answer takes to give up
 
 
 def first_count(now: float, interval: float) -> float:
@@ -35,3 +36,8 @@ def deadlines(session: Session, settings: Settings, now: float, wall: float) -> 
         yield now + session.claims.expires_at - wall
     if session.connected:
         yield session.count_due
+
+
+def cut_off(session: Session, settings: Settings, now: float) -> bool:
+    """Whether this client, whose media connection failed, may have lost its network: nothing was heard since then."""
+    return not session.connected or now - session.last_heard >= min(MEDIA_PATIENCE, settings.heartbeat_interval)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.call.errors import ErrorCode
 from harness.room_service.effects import Effect, Send
 from harness.room_service.knowledge import Knowledge
-from harness.room_service.state import LIVE, REQUESTING, Room, Session, StreamState
+from harness.room_service.state import AWAITED, FLOWING, GONE, LIVE, REQUESTING, Room, Session, StreamState
 
 
 def believe(room: Room, session: Session, knows: Knowledge) -> None:
@@ -23,12 +23,20 @@ def believe(room: Room, session: Session, knows: Knowledge) -> None:
     session.warned = session.warned and knows.warned
 
 
+def left_over(room: Room, session: Session, knows: Knowledge) -> list[StreamState]:
+    """Of the publications whose media is gone, those that it has stopped meanwhile; the others it publishes again."""
+    gone = room.publications(session, GONE)
+    for stream in gone:
+        stream.media = AWAITED
+    return [stream for stream in gone if stream.stream_id not in knows.published]
+
+
 def tell_states(room: Room, session: Session, knows: Knowledge) -> list[Effect]:
     """States of its own publications and plays that it missed. What we do not have it asks for again by itself."""
     effects: list[Effect] = []
     for stream_id, known in knows.published.items():
         stream = room.streams.get(stream_id)
-        if stream is not None and stream.session == session.session_id and stream.live and known != LIVE:
+        if stream is not None and stream.session == session.session_id and stream.media == FLOWING and known != LIVE:
             effects.append(_state(session, "publisher_state", stream_id, LIVE, ErrorCode.OK))
     for stream_id, known in knows.played.items():
         state = session.plays.get(stream_id, known)

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 
 from harness.call import identifiers
 from harness.call.errors import CallError, ErrorCode
-from harness.room_service.deadlines import deadlines, first_count, next_count
+from harness.room_service import notices
+from harness.room_service.deadlines import cut_off, deadlines, first_count, next_count
 from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
 from harness.room_service.knowledge import Knowledge
-from harness.room_service.resumption import believe, tell_devices, tell_states
+from harness.room_service.resumption import believe, left_over, tell_devices, tell_states
 from harness.room_service.roster import (
     DISCONNECTED,
     KICKED,
@@ -23,15 +24,25 @@ from harness.room_service.roster import (
     STOPPED,
     announce_stream,
     announce_user,
+    interrupt_plays,
     tell_roster,
     withdraw_streams,
     withdraw_user,
 )
 from harness.room_service.settings import Settings
-from harness.room_service.state import IDLE, LIVE, REQUESTING, Room, Session, StreamState
+from harness.room_service.state import (
+    AWAITED,
+    COMING,
+    FLOWING,
+    GONE,
+    IDLE,
+    LIVE,
+    REQUESTING,
+    Room,
+    Session,
+    StreamState,
+)
 from harness.room_service.tokens import Claims
-
-DELETED_REMEMBERED = 1000  # streams of a room, for those who were away when they went
 
 
 class RoomLogic:
@@ -96,9 +107,10 @@ class RoomLogic:
         room = self.rooms[session.room_id]
         session.connected, session.last_heard = True, now
         session.count_due = next_count(session.count_due, now, self.settings.count_interval)
+        effects: list[Effect] = []
         if knows is not None:
             believe(room, session, knows)
-        effects: list[Effect] = []
+            effects += self._delete_streams(room, left_over(room, session, knows), STOPPED)
         if not session.present:
             session.present = True
             effects += announce_user(room, session)
@@ -134,8 +146,7 @@ class RoomLogic:
             effects.append(Send(session.session_id, {"event": "kicked", "code": int(kicked)}))
         effects += [Detach(session.session_id, stream) for stream in session.plays]
         session.plays.clear()  # first, so that the end of its own streams is no news to it any more
-        streams = [s for s in room.streams.values() if s.session == session.session_id]
-        effects += self._delete_streams(room, streams, reason)
+        effects += self._delete_streams(room, room.publications(session), reason)
         del room.sessions[session.session_id], self.sessions[session.session_id]
         rooms = self._users[session.user_id]
         del rooms[session.room_id]
@@ -152,7 +163,7 @@ class RoomLogic:
 
     def publish(
         self, wall: float, session_id: str, stream_id: str, kinds: dict[str, str], extra: str, muted: Iterable[str] = ()
-    ) -> None:
+    ) -> list[Effect]:
         """Accept a publish; the stream is announced when its media has come. muted: kinds. Raises CallError."""
         session = self._session(session_id)
         identifiers.check_stream_id(stream_id)
@@ -161,23 +172,25 @@ class RoomLogic:
             raise CallError(ErrorCode.PUBLISH_FORBIDDEN, "the token does not allow publishing")
         room = self.rooms[session.room_id]
         taken = self._streams.get(stream_id)
+        stream = StreamState(stream_id, session_id, kinds, extra, {kind: True for kind in muted if kind in kinds})
         if taken is not None and taken.session == session_id:
+            if taken.media in (GONE, AWAITED):
+                return notices.renew_stream(room, session, taken, stream)
             raise CallError(ErrorCode.CHANNEL_ALREADY_PUBLISHING, "this stream is already being published")
         if taken is not None:
             raise CallError(ErrorCode.STREAM_ID_TAKEN, "another user publishes a stream of this id")
-        own = sum(stream.session == session_id for stream in room.streams.values())
-        if own >= self.settings.streams_per_user:
+        if len(room.publications(session)) >= self.settings.streams_per_user:
             raise CallError(ErrorCode.PUBLISH_FORBIDDEN, f"at most {self.settings.streams_per_user} streams per user")
-        stream = StreamState(stream_id, session_id, kinds, extra, muted={kind: True for kind in muted if kind in kinds})
         room.streams[stream_id] = self._streams[stream_id] = stream
+        return []
 
     def stream_live(self, session_id: str, stream_id: str) -> list[Effect]:
         """The first packet of a publication has come."""
         session = self.sessions.get(session_id)
         stream = self._own_stream(session, stream_id)
-        if session is None or stream is None or stream.live:
+        if session is None or stream is None or stream.media != COMING:
             return []
-        stream.live = True
+        stream.live, stream.media = True, FLOWING
         room = self.rooms[session.room_id]
         state = {"event": "publisher_state", "stream": stream_id, "state": LIVE, "code": 0}
         effects: list[Effect] = [Send(session_id, state)]
@@ -195,16 +208,31 @@ class RoomLogic:
             raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not publish such a stream")
         return self._delete_streams(self.rooms[session.room_id], [stream], STOPPED)
 
-    def publication_failed(self, session_id: str, stream_id: str) -> list[Effect]:
-        """The media of a publication ended or never came."""
+    def publication_failed(self, now: float, session_id: str, stream_id: str) -> list[Effect]:
+        """The media of a publication ended or never came.
+
+        Of a client that may have lost its whole network the stream stays announced, for it may be back in time.
+        """
         session = self.sessions.get(session_id)
         stream = self._own_stream(session, stream_id)
-        if session is None or stream is None:
+        if session is None or stream is None or stream.media not in (COMING, FLOWING):
             return []
+        if stream.live and cut_off(session, self.settings, now):
+            stream.media = GONE
+            return [ClosePublication(session_id, stream_id), *interrupt_plays(self.rooms[session.room_id], stream)]
+        return self._end_publication(session, stream)
+
+    def media_missed(self, session_id: str) -> list[Effect]:
+        """A client speaks whose socket has been there all the time: it lacks no network, its lost media are lost."""
+        session = self._session(session_id)
+        gone = self.rooms[session.room_id].publications(session, GONE)
+        return [effect for stream in gone for effect in self._end_publication(session, stream)]
+
+    def _end_publication(self, session: Session, stream: StreamState) -> list[Effect]:
         code = int(ErrorCode.MEDIA_FAILED)
-        state = {"event": "publisher_state", "stream": stream_id, "state": IDLE, "code": code}
+        state = {"event": "publisher_state", "stream": stream.stream_id, "state": IDLE, "code": code}
         room = self.rooms[session.room_id]
-        return [*self._delete_streams(room, [stream], DISCONNECTED), Send(session_id, state)]
+        return [*self._delete_streams(room, [stream], DISCONNECTED), Send(session.session_id, state)]
 
     def _own_stream(self, session: Session | None, stream_id: str) -> StreamState | None:
         if session is None:
@@ -216,11 +244,9 @@ class RoomLogic:
         effects: list[Effect] = []
         for stream in streams:
             del room.streams[stream.stream_id], self._streams[stream.stream_id]
-            room.deleted.pop(stream.stream_id, None)
-            room.deleted[stream.stream_id] = reason
-            if len(room.deleted) > DELETED_REMEMBERED:
-                del room.deleted[next(iter(room.deleted))]
-            effects.append(ClosePublication(stream.session, stream.stream_id))
+            room.remember_deleted(stream.stream_id, reason)
+            if stream.media in (COMING, FLOWING):
+                effects.append(ClosePublication(stream.session, stream.stream_id))
         announced = [stream for stream in streams if stream.live]
         return effects + (withdraw_streams(room, announced, reason) if announced else [])
 
@@ -236,7 +262,7 @@ class RoomLogic:
             raise CallError(ErrorCode.TOO_MANY_PLAYS, f"at most {self.settings.plays_per_user} streams per user")
         session.plays[stream_id] = REQUESTING
         stream = self.rooms[session.room_id].streams.get(stream_id)
-        if stream is None or not stream.live:
+        if stream is None or stream.media != FLOWING:
             return []
         return [Attach(session_id, stream_id)]
 
@@ -246,7 +272,7 @@ class RoomLogic:
         if session is None or session.plays.get(stream_id) != REQUESTING:
             return []
         stream = self.rooms[session.room_id].streams.get(stream_id)
-        if stream is None or not stream.live:  # it ended on the way here
+        if stream is None or stream.media != FLOWING:  # it ended on the way here
             return []
         session.plays[stream_id] = LIVE
         effects: list[Effect] = [
@@ -281,9 +307,7 @@ class RoomLogic:
             raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not publish such a stream")
         if kind not in stream.kinds:
             raise CallError(ErrorCode.BAD_REQUEST, f"the stream has no {kind}")
-        stream.muted[kind] = muted
-        players = [o for o in self.rooms[session.room_id].sessions.values() if o.plays.get(stream_id) == LIVE]
-        return [effect for player in players for effect in tell_devices(player, stream)]
+        return notices.muted(self.rooms[session.room_id], stream, kind, muted)
 
     def set_stream_extra(self, session_id: str, stream_id: str, text: str) -> list[Effect]:
         session = self._session(session_id)
@@ -291,21 +315,12 @@ class RoomLogic:
         stream = self._own_stream(session, stream_id)
         if stream is None:
             raise CallError(ErrorCode.STREAM_NOT_FOUND, "this user does not publish such a stream")
-        stream.extra = text
-        if not stream.live:
-            return []
-        for other in self._listening(session):
-            other.told_stream_extra[stream_id] = text
-        return self._to_others(session, {"event": "stream_extra", "streams": [stream.described(session)]})
+        return notices.stream_extra(self.rooms[session.room_id], session, stream, text)
 
     def set_room_extra(self, wall: float, session_id: str, key: str, value: str) -> list[Effect]:
         session = self._session(session_id)
         identifiers.check_room_extra(key, value)
-        item: dict[str, object] = {"value": value, "by": session.user_id, "at": int(wall * 1000)}
-        self.rooms[session.room_id].extra[key] = item
-        for told in (session, *self._listening(session)):
-            told.told_room_extra[key] = item
-        return self._to_others(session, {"event": "room_extra", "key": key, **item})
+        return notices.room_extra(self.rooms[session.room_id], session, key, value, wall)
 
     def message(self, session_id: str, text: str, reliable: bool) -> tuple[str, list[Effect]]:
         """The message's id, and its delivery to everybody else."""
@@ -313,20 +328,13 @@ class RoomLogic:
         identifiers.check_message(text)
         number = next(self._ids)
         event = {"event": "message", "id": number, "from": session.user_id, "body": text, "reliable": reliable}
-        return number, self._to_others(session, event)
+        return number, notices.to_others(self.rooms[session.room_id], session, event)
 
     def renew_token(self, session_id: str, claims: Claims) -> None:
         session = self._session(session_id)
         if (claims.user_id, claims.room_id) != (session.user_id, session.room_id):
             raise CallError(ErrorCode.TOKEN_INVALID, "the token is for another user or room")
         session.claims, session.warned = claims, False
-
-    def _to_others(self, session: Session, event: dict[str, object]) -> list[Effect]:
-        return [Send(other.session_id, event) for other in self._listening(session)]
-
-    def _listening(self, session: Session) -> list[Session]:
-        """The others who hear of something now; who is away learns of it when it resumes."""
-        return [o for o in self.rooms[session.room_id].present() if o is not session and o.connected]
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -355,22 +363,14 @@ class RoomLogic:
                 effects += self._end(session, SILENT, None)
             elif session.present:
                 effects += self._check_token(wall, session)
-                effects += self._count(now, session)
+                if session.session_id in self.sessions:
+                    effects += notices.count(self.rooms[session.room_id], session, self.settings, now)
         return effects
-
-    def _count(self, now: float, session: Session) -> list[Effect]:
-        """How many are in the room, to one who is there to hear it."""
-        if now < session.count_due or not session.connected or session.session_id not in self.sessions:
-            return []
-        session.count_due = next_count(session.count_due, now, self.settings.count_interval)
-        users = len(self.rooms[session.room_id].present())
-        return [Send(session.session_id, {"event": "count", "users": users})]
 
     def _fall_silent(self, session: Session) -> list[Effect]:
         room = self.rooms[session.room_id]
         session.present = session.connected = False
-        streams = [s for s in room.streams.values() if s.session == session.session_id]
-        effects = self._delete_streams(room, streams, SILENT)
+        effects = self._delete_streams(room, room.publications(session), SILENT)
         effects += [Detach(session.session_id, stream) for stream in session.plays]
         session.plays.clear()
         session.told_devices.clear()

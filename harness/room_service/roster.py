@@ -125,12 +125,18 @@ def withdraw_streams(room: Room, streams: list[StreamState], reason: int) -> lis
         if items:
             effects.append(_streams_event(other, "DEL", items, room.stream_sequence))
     for stream in streams:
-        for other in room.sessions.values():
-            state = other.plays.get(stream.stream_id)
-            if state == LIVE:
-                effects += _interrupt_play(other, stream.stream_id)
-            elif state == REQUESTING:  # it may be attached, with no packet forwarded yet
-                effects.append(Detach(other.session_id, stream.stream_id))
+        effects += interrupt_plays(room, stream)
+    return effects
+
+
+def interrupt_plays(room: Room, stream: StreamState) -> list[Effect]:
+    effects: list[Effect] = []
+    for other in room.sessions.values():
+        state = other.plays.get(stream.stream_id)
+        if state == LIVE:
+            effects += _interrupt_play(other, stream.stream_id)
+        elif state == REQUESTING:  # it may be attached, with no packet forwarded yet
+            effects.append(Detach(other.session_id, stream.stream_id))
     return effects
 
 

@@ -242,11 +242,12 @@ class RoomServer:
             raise CallError(ErrorCode.BAD_DESCRIPTION, str(error)) from None
         if not kinds or any(codec not in CODECS for codec in kinds.values()):
             raise CallError(ErrorCode.BAD_DESCRIPTION, f"nothing to publish in codecs {', '.join(CODECS)}")
-        self.logic.publish(self._clock.wall(), session, stream, kinds, extra, request.texts("muted"))
+        effects = self.logic.publish(self._clock.wall(), session, stream, kinds, extra, request.texts("muted"))
+        self.carry_out(effects)
         publication = self._media.publication(
             kinds,
             on_live=lambda: self.carry_out(self.logic.stream_live(session, stream)),
-            on_end=lambda: self.carry_out(self.logic.publication_failed(session, stream)),
+            on_end=lambda: self.carry_out(self.logic.publication_failed(self._clock.monotonic(), session, stream)),
         )
         self.publications[session, stream] = publication
         try:
@@ -303,6 +304,7 @@ class RoomServer:
         return {}
 
     async def _heartbeat(self, connection: Connection, session: str, request: Request) -> dict[str, object]:
+        self.carry_out(self.logic.media_missed(session))
         return {}
 
     # -- effects -------------------------------------------------------------------------------------------------

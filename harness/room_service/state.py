@@ -7,18 +7,25 @@ from dataclasses import dataclass, field
 from harness.room_service.tokens import Claims
 
 IDLE, REQUESTING, LIVE = "IDLE", "REQ", "LIVE"
+# Media of a stream. Gone: with all of its user's network, it seems. Awaited: the user is back and will publish again.
+COMING, FLOWING, GONE, AWAITED = "coming", "flowing", "gone", "awaited"
+DELETED_REMEMBERED = 1000  # streams of a room, for those who were away when they went
 
 
 @dataclass
 class StreamState:
-    """A stream from the moment its publish is accepted. `user` may have gone while the session can still resume."""
+    """A stream from the moment its publish is accepted.
+
+    live: its media has come once, so the others know it; it stays so while its media is gone and while it comes anew.
+    """
 
     stream_id: str
     session: str
     kinds: dict[str, str]
     extra: str = ""
-    live: bool = False
     muted: dict[str, bool] = field(default_factory=dict)
+    live: bool = False
+    media: str = COMING
 
     def described(self, owner: Session) -> dict[str, object]:
         """As a roster event carries it."""
@@ -70,6 +77,17 @@ class Room:
     deleted: dict[str, int] = field(default_factory=dict)  # recent stream ids: why they went
     user_sequence: int = 0
     stream_sequence: int = 0
+
+    def publications(self, session: Session, *media: str) -> list[StreamState]:
+        """What a session publishes; media: only those in these states."""
+        own = (stream for stream in self.streams.values() if stream.session == session.session_id)
+        return [stream for stream in own if not media or stream.media in media]
+
+    def remember_deleted(self, stream_id: str, reason: int) -> None:
+        self.deleted.pop(stream_id, None)
+        self.deleted[stream_id] = reason
+        if len(self.deleted) > DELETED_REMEMBERED:
+            del self.deleted[next(iter(self.deleted))]
 
     def present(self) -> list[Session]:
         return [session for session in self.sessions.values() if session.present]

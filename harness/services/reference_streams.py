@@ -154,6 +154,8 @@ class Streams(Generic[W]):
         try:
             await self._obtain(stream_id, wanted)
         except CallError as error:
+            if self.wanted.get(stream_id) is wanted:
+                self._room.spawn(self._take_back(stream_id))
             self._end(stream_id, wanted, error.code or self.interrupted)
 
     async def _take_back(self, stream_id: str) -> None:

@@ -172,7 +172,8 @@ class World:
                 getattr(self, name)(session, stream, number)
         elif name in MEDIA:
             stream = self._at_hand(name, session, stream, number)
-            effects = getattr(self.logic, name)(session, stream)
+            when = (self.now,) if name == "publication_failed" else ()
+            effects = getattr(self.logic, name)(*when, session, stream)
             if name == "play_live" and effects:
                 assert (session, stream) in self.attached, "packets of what is not attached"
             self.apply(effects)
@@ -207,7 +208,7 @@ class World:
             self.logic.disconnected(session)
 
     def publish(self, session: str, stream: str, number: int) -> None:
-        self.logic.publish(self.wall, session, stream, {"video": "vp8"}, self._new_text())
+        self.apply(self.logic.publish(self.wall, session, stream, {"video": "vp8"}, self._new_text()))
         self.publications.add((session, stream))
 
     def take_over(self, session: str, stream: str, number: int) -> None:
@@ -288,7 +289,8 @@ class World:
         assert all(room.sessions for room in logic.rooms.values()), "an empty room is forgotten"
         streams = {s.stream_id: s for room in logic.rooms.values() for s in room.streams.values()}
         assert streams == logic._streams
-        assert {(s.session, s.stream_id) for s in streams.values()} == self.publications
+        with_media = {(s.session, s.stream_id) for s in streams.values() if s.media in ("coming", "flowing")}
+        assert with_media == self.publications
         logins = {(user, room): s for user, rooms in logic._users.items() for room, s in rooms.items()}
         assert {(s.user_id, s.room_id): s.session_id for s in logic.sessions.values()} == logins
         for session in logic.sessions.values():
@@ -318,7 +320,7 @@ class World:
         for session in self.logic.sessions.values():
             for stream_id, state in session.plays.items():
                 stream = self.logic.rooms[session.room_id].streams.get(stream_id)
-                if stream is not None and stream.live:
+                if stream is not None and stream.media == "flowing":
                     wanted[session.session_id, stream_id] = stream.session
                 else:
                     assert state == "REQ", "live, and nothing there"

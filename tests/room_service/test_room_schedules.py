@@ -83,11 +83,11 @@ class World:
             self.latest[user] = found.session_id
             self.apply(effects)
         elif name == "publish":
-            logic.publish(0.0, session, stream, {"video": "vp8"}, "")
+            self.apply(logic.publish(0.0, session, stream, {"video": "vp8"}, ""))
         elif name == "live":
             self.apply(logic.stream_live(session, stream))
         elif name == "fail":
-            self.apply(logic.publication_failed(session, stream))
+            self.apply(logic.publication_failed(self.now, session, stream))
         elif name == "kick":
             self.apply(logic.kick(self.latest.get("a", ""), user))
         elif name == "logout":

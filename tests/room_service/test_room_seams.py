@@ -187,11 +187,11 @@ def test_media_that_fails_ends_the_publication_or_the_play_and_says_so() -> None
     room.apply(room.logic.play_failed(bob.session_id, "s1"))
     assert room.take(bob) == [("player_state", ("s1", "IDLE", ErrorCode.MEDIA_FAILED))]
     assert bob.plays == {}
-    room.apply(room.logic.publication_failed(alice.session_id, "s1"))
+    room.apply(room.logic.publication_failed(room.now, alice.session_id, "s1"))
     assert room.take(alice) == [("publisher_state", ("s1", "IDLE", ErrorCode.MEDIA_FAILED))]
     assert room.take(bob) == [("stream_update", ("DEL", [("s1", 5)]))]
-    for late in (room.logic.play_failed, room.logic.publication_failed):
-        assert late(alice.session_id, "s1") == late("gone", "s1") == []
+    for gone in (alice.session_id, "gone"):
+        assert room.logic.play_failed(gone, "s1") == room.logic.publication_failed(room.now, gone, "s1") == []
 
 
 def test_a_renewed_token_is_warned_about_anew_and_must_be_for_the_same_user_and_room() -> None:

@@ -46,14 +46,12 @@ class Room:
         **rights: bool,
     ) -> Session:
         claims = Claims(user, room, expires, **rights)
-        session, effects = self.logic.login(
-            self.now, WALL, claims, user_name=user, user_updates=updates, client=client
-        )
+        session, effects = self.logic.login(self.now, WALL, claims, user_name=user, user_updates=updates, client=client)
         self.apply(effects)
         return session
 
     def publish(self, session: Session, stream: str, *, live: bool = True) -> None:
-        self.logic.publish(WALL, session.session_id, stream, KINDS, "")
+        self.apply(self.logic.publish(WALL, session.session_id, stream, KINDS, ""))
         if live:
             self.apply(self.logic.stream_live(session.session_id, stream))
 
