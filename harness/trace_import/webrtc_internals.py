@@ -1,6 +1,7 @@
 """A Chrome dump as a trace: what the browser saw of its peer connections. docs/trace.md says what it cannot tell.
 
-A page is a client. A stream is one transceiver of one peer connection in one direction, such as 24-1/in-0.
+A page is a client. A stream is one transceiver of one peer connection in one direction, such as 24-1/in-0. A dump knows
+no rooms; as rules look at streams only inside one, each page is taken to enter one of its own with its first record.
 """
 
 from __future__ import annotations
@@ -67,27 +68,36 @@ def _write(path: Path, dump: Dump, trace: TraceFile, service: str) -> Imported:
 
 def _add_page(page: str, connections: list[Connection], trace: TraceFile) -> str:
     """The client's name."""
-    room = _room(connections[0].url)
     user = f"page-{page}"
-    events = [event for connection in connections for event in _events(connection)]
+    room = f"{_address(connections[0].url)}#{page}"
+    events = sorted((event for connection in connections for event in _events(connection)), key=lambda event: event[0])
     sequence = 0
-    for t, kind, name, args in sorted(events, key=lambda event: event[0]):
+    for t, kind, name, args in [*_entering(events[0][0], room, user), *events] if events else ():
         record: dict[str, Any] = {"client": f"{user}#1", "user": user, "room": room, "t": round(t, 6)}
         record |= {"kind": kind, "name": name, "args": args}
+        if name in ("login", "room.state"):
+            record |= {"op": 1 if name == "login" else 0, "native": {"assumed": True}}
         if kind != "probe":
-            record["seq"] = sequence
+            record |= {"seq": sequence, "epoch": min(1, sequence)}
             sequence += 1
         trace.add(record)
     return f"{user}#1"
 
 
-def _room(url: str) -> str:
+def _entering(t: float, room: str, user: str) -> Iterator[Event]:
+    yield t, "call", "login", {"room": room, "user": user}
+    yield t, "cb", "room.state", {"state": "LOGGING_IN"}
+    yield t, "cb", "room.state", {"state": "IN"}
+    yield t, "ret", "login", {"result": "ok"}
+
+
+def _address(url: str) -> str:
     """The page's address without what may be secret in it."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    return f"{parts.hostname or ''}{parts.path}"[:128]
+    return f"{parts.hostname or ''}{parts.path}"[:100]
 
 
 def _add_requests(dump: Dump, trace: TraceFile, started: float) -> None:

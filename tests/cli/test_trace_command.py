@@ -27,10 +27,10 @@ def test_the_schema_is_printed(harness: Harness) -> None:
 def test_a_callback_log_is_imported_and_shown(harness: Harness, tmp_path: Path) -> None:
     done = harness("trace", "import", *ZEGO, "-o", "t.jsonl")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == ("t.jsonl: 45 records of 2 clients; not in the mapping, kept as probes: onDebugInfo (1)\n")
+    assert done.stdout == ("t.jsonl: 58 records of 2 clients; not in the mapping, kept as probes: onDebugInfo (1)\n")
     shown = harness("trace", "show", "t.jsonl", "--client", "bob", "--room", "math")
     lines = shown.stdout.splitlines()
-    assert (shown.returncode, len(lines)) == (0, 20)
+    assert (shown.returncode, len(lines)) == (0, 26)
     assert all(" bob#1 " in line for line in lines)
     near = harness("trace", "show", "t.jsonl", "--around", "12", "--near", "1").stdout.splitlines()
     assert [int(line.split()[0]) for line in near] == [11, 12, 13]
@@ -38,9 +38,20 @@ def test_a_callback_log_is_imported_and_shown(harness: Harness, tmp_path: Path) 
 
 def test_a_dump_of_chromes_is_imported_for_the_service_that_was_named(harness: Harness, tmp_path: Path) -> None:
     done = harness("trace", "import", DUMP, "--webrtc-internals", "-o", "t.jsonl", "--service", "mine")
-    assert (done.returncode, done.stdout) == (0, "t.jsonl: 44 records of 1 client\n")
+    assert (done.returncode, done.stdout) == (0, "t.jsonl: 48 records of 1 client\n")
     header = json.loads((tmp_path / "t.jsonl").read_text().splitlines()[0])
     assert (header["service"], header["imported_from"]) == ("mine", "current.json")
+
+
+def test_what_was_imported_is_judged_like_any_trace(harness: Harness, tmp_path: Path) -> None:
+    harness("trace", "import", *ZEGO, "-o", "t.jsonl")
+    done = harness("check", "t.jsonl", "--strict")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "against profile zego" in done.stdout
+    harness("trace", "import", DUMP, "--webrtc-internals", "-o", "dump.jsonl")
+    done = harness("check", "dump.jsonl", "--strict", "--profile", str(EXAMPLES / "webrtc-internals.yaml"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {line.split()[0] for line in done.stdout.splitlines() if " PASS " in line} >= {"PB-01", "PL-01", "QM-01"}
 
 
 def test_an_existing_file_is_written_over_only_by_force(harness: Harness, tmp_path: Path) -> None:

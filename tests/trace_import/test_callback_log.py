@@ -61,7 +61,7 @@ def test_the_documented_example_gives_a_valid_trace_of_the_whole_call(tmp_path: 
     jsonschema = pytest.importorskip("jsonschema")
     (tmp_path / "map.yaml").write_bytes((EXAMPLES / "zego.yaml").read_bytes())
     done = run(tmp_path, EXAMPLES / "zego-callbacks.jsonl")
-    assert (done.records, done.unknown, done.clients) == (45, {"onDebugInfo": 1}, {"alice#1", "bob#1"})
+    assert (done.records, done.unknown, done.clients) == (58, {"onDebugInfo": 1}, {"alice#1", "bob#1"})
     validator = jsonschema.Draft202012Validator(trace_schema())
     for line in (tmp_path / "out.jsonl").read_bytes().splitlines():
         validator.validate(json.loads(line))
