@@ -9,11 +9,11 @@ import contextlib
 import itertools
 import random
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from told_session import Told
 
 from harness.call import CallError, ErrorCode
 from harness.room_service.effects import Attach, ClosePublication, CloseSession, Detach, Effect, Send
@@ -36,6 +36,7 @@ CALLS = (
     "logout",
     "renew",
     "take_over",
+    "mute",
 )
 MEDIA = ("stream_live", "publication_failed", "play_live", "play_failed")
 # Unequal shares: a history in which nobody stays for long shows little.
@@ -53,63 +54,6 @@ steps = st.lists(
 )
 
 
-class Told:
-    """What one session knows by the fold of its events."""
-
-    def __init__(self, *, user_updates: bool) -> None:
-        self.user_updates = user_updates
-        self.users: dict[str, str] = {}
-        self.streams: dict[str, tuple[str, str]] = {}  # user, extra info
-        self.room_extra: dict[str, str] = {}
-        self.plays: dict[str, str] = {}
-        self.ended = False
-
-    def hear(self, event: dict[str, Any]) -> None:
-        assert not self.ended, f"{event} after the end"
-        getattr(self, "on_" + event["event"], lambda event: None)(event)
-
-    def on_user_update(self, event: dict[str, Any]) -> None:
-        assert self.user_updates
-        self._fold(self.users, event["op"], {u["user"]: u["name"] for u in event["users"]}, event["users"])
-
-    def on_stream_update(self, event: dict[str, Any]) -> None:
-        items = {s["stream"]: (s["user"], s.get("extra", "")) for s in event["streams"]}
-        if event["op"] == "ADD" and self.user_updates:
-            assert {user for user, _ in items.values()} <= set(self.users), "a stream before its user"
-        if event["op"] == "DEL":
-            assert all(s["reason"] in (1, 2, 3, 4, 5) for s in event["streams"])
-            assert all(self.streams[s["stream"]][0] == s["user"] for s in event["streams"])
-        self._fold(self.streams, event["op"], items, event["streams"])
-
-    @staticmethod
-    def _fold(known: dict[str, Any], op: str, items: dict[str, Any], listed: list[Any]) -> None:
-        assert len(items) == len(listed) > 0, "an empty list, or one with doubles"
-        if op == "ADD":
-            assert not items.keys() & known.keys(), "added what was there"
-            known |= items
-        else:
-            for item in items:
-                del known[item]  # a KeyError: deleted what was not there
-
-    def on_stream_extra(self, event: dict[str, Any]) -> None:
-        for item in event["streams"]:
-            assert self.streams[item["stream"]][0] == item["user"]
-            told = (item["user"], item["extra"])
-            assert self.streams[item["stream"]] != told, "told twice"
-            self.streams[item["stream"]] = told
-
-    def on_room_extra(self, event: dict[str, Any]) -> None:
-        assert self.room_extra.get(event["key"]) != event["value"], "told twice"
-        self.room_extra[event["key"]] = event["value"]
-
-    def on_player_state(self, event: dict[str, Any]) -> None:
-        self.plays[event["stream"]] = event["state"]
-
-    def on_kicked(self, event: dict[str, Any]) -> None:
-        assert event["code"] in (1002050, 1002055, 1002056)
-        self.ended = True
-
-
 class World:
     """The logic, and a shell that only keeps books: who has a socket, what is attached, what each was told."""
 
@@ -121,6 +65,7 @@ class World:
         self.latest: dict[str, str] = {}  # user: last session
         self.told: dict[str, Told] = {}
         self.sockets: set[str] = set()
+        self.deaf: set[str] = set()  # of those, sockets on which nothing passes any more
         self.publications: set[tuple[str, str]] = set()
         self.attached: dict[tuple[str, str], str] = {}  # player, stream: the publishing session
         self.closed: set[str] = set()
@@ -134,7 +79,7 @@ class World:
         for effect in effects:
             assert effect.session not in self.closed, f"{effect} after its session was closed"
             if isinstance(effect, Send):
-                if effect.session in self.sockets:
+                if effect.session in self.sockets - self.deaf:
                     self.told[effect.session].hear(effect.event)
             elif isinstance(effect, CloseSession):
                 self.closed.add(effect.session)
@@ -166,8 +111,8 @@ class World:
     def do(self, name: str, user: str, stream: str, number: int) -> None:
         session = self.latest.get(user, "")
         if name in CALLS:
-            if session in self.sockets and self.logic.heard(self.now, session):
-                if name in ("unpublish", "stream_extra", "unplay"):
+            if session in self.sockets - self.deaf and self.logic.heard(self.now, session):
+                if name in ("unpublish", "stream_extra", "unplay", "mute"):
                     stream = self._at_hand(name, session, stream, number)
                 getattr(self, name)(session, stream, number)
         elif name in MEDIA:
@@ -199,7 +144,10 @@ class World:
             return
         back, effects = self.logic.resume(self.now, session, user)
         self.sockets.add(session)
-        self.told[session].plays = dict(back.plays)  # as the reply says
+        # Without a word on what it knows, it knows what the reply says.
+        own = self.logic.rooms[back.room_id].publications(back)
+        self.told[session].plays = dict(back.plays)
+        self.told[session].published = {s.stream_id: "LIVE" if s.media == "flowing" else "REQ" for s in own}
         self.apply(effects)
 
     def disconnect(self, user: str, session: str, number: int) -> None:
@@ -210,11 +158,12 @@ class World:
     def publish(self, session: str, stream: str, number: int) -> None:
         self.apply(self.logic.publish(self.wall, session, stream, {"video": "vp8"}, self._new_text()))
         self.publications.add((session, stream))
+        self.told[session].published[stream] = "REQ"
 
     def take_over(self, session: str, stream: str, number: int) -> None:
         """Whoever publishes this stream stops, and this user publishes one of the same id."""
         owner = self.logic._streams.get(stream)
-        if owner is not None and owner.session in self.sockets:
+        if owner is not None and owner.session in self.sockets - self.deaf:
             self.unpublish(owner.session, stream, number)
         self.publish(session, stream, number)
         self.apply(self.logic.stream_live(session, stream))
@@ -229,6 +178,10 @@ class World:
 
     def unplay(self, session: str, stream: str, number: int) -> None:
         self.apply(self.logic.unplay(session, stream))
+        self.told[session].devices.pop(stream, None)
+
+    def mute(self, session: str, stream: str, number: int) -> None:
+        self.apply(self.logic.mute(session, stream, "video", number % 3 > 0))
 
     def room_extra(self, session: str, stream: str, number: int) -> None:
         value = self.told[session].room_extra[stream] = self._new_text()
@@ -277,7 +230,7 @@ class World:
             raise AssertionError("deadlines without end")
         self.now = until
         if number % 4:
-            for connected in self.sockets:
+            for connected in self.sockets - self.deaf:
                 assert self.logic.heard(self.now, connected)
 
     # -- what must hold ------------------------------------------------------------------------------------------
@@ -296,7 +249,7 @@ class World:
         for session in logic.sessions.values():
             assert session.connected == (session.session_id in self.sockets)
             assert session.present or not session.plays
-            if session.connected:
+            if session.connected and session.session_id not in self.deaf:
                 self._check_view(session)
         self._check_media()
 
@@ -313,6 +266,12 @@ class World:
         assert (told.users, told.streams) == (users, live)
         assert told.room_extra == {key: item["value"] for key, item in room.extra.items()}
         assert {s: told.plays.get(s) for s in session.plays} == session.plays
+        for stream_id, state in session.plays.items():
+            if state == "LIVE":
+                muted = room.streams[stream_id].muted.get("video", False)
+                assert told.devices.get(stream_id, {}).get("video", "open") == ("mute" if muted else "open")
+        flowing = {s.stream_id for s in room.publications(session, "flowing")}
+        assert flowing <= {s for s, state in told.published.items() if state == "LIVE"}
 
     def _check_media(self) -> None:
         """Attached is exactly what is played and live, and to the publication that is there now."""
