@@ -20,7 +20,10 @@ def first_count(now: float, interval: float) -> float:
 
 def next_count(due: float, now: float, interval: float) -> float:
     """The first one after now, in step with the one that was due."""
-    return due if due > now else due + interval * (math.floor((now - due) / interval) + 1)
+    if due > now:
+        return due
+    following = due + interval * (math.floor((now - due) / interval) + 1)
+    return following if following > now else following + interval  # sums of seconds are not exact
 
 
 def deadlines(session: Session, settings: Settings, now: float, wall: float) -> Iterator[float]:

@@ -104,9 +104,13 @@ class RoomServer:
         self.waiting += 1
         try:
             await response.prepare(request)
+            reached = True
+        except ConnectionError:  # gone again before the handshake was answered
+            reached = False
         finally:
             self.waiting -= 1
-        await self.serve_socket(WebSocket(response))
+        if reached:
+            await self.serve_socket(WebSocket(response))
         return response
 
     async def serve_socket(self, socket: Socket) -> None:
