@@ -79,7 +79,6 @@ class Link:
         self._passing = passing
         self._travelling: deque[tuple[End, str | None]] = deque()
         self._held: list[tuple[End, str | None]] = []
-        self._dead = False
 
     def carry(self, to: End, text: str | None) -> None:
         self._travelling.append((to, text))
@@ -87,32 +86,24 @@ class Link:
 
     def _next(self) -> None:
         """One message's time is over: the one that was sent first, for timers of equal time fire in any order."""
-        to, text = self._travelling.popleft()
-        if not self._dead:
-            self._arrive(to, text)
+        self._arrive(*self._travelling.popleft())
 
     def _arrive(self, to: End, text: str | None) -> None:
-        if self._held or not self._passing():
-            self._held.append((to, text))
-        else:
+        if self._passing():
             to.take(text)
+        else:
+            self._held.append((to, text))
 
     def release(self) -> None:
         """The black hole has ended: what was held arrives, in order."""
         held, self._held = self._held, []
         for to, text in held:
-            if not self._dead:
-                self._arrive(to, text)
+            self._arrive(to, text)
 
     def reset(self) -> None:
-        """Both sides see the link closed at once."""
-        self._dead = True
+        """Both sides see the link closed at once; what was under way finds nobody."""
         self.client.cut()
         self.server.cut()
-
-    def drop(self) -> None:
-        """Nothing passes any more and nobody is told: its client is gone."""
-        self._dead = True
 
 
 class Network:
@@ -157,5 +148,4 @@ class Network:
         """The client is gone without a word: the service's side stays open and hears nothing."""
         self._gone = True
         for link in self._links:
-            link.drop()
             link.client.cut()

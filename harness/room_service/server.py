@@ -104,13 +104,11 @@ class RoomServer:
         self.waiting += 1
         try:
             await response.prepare(request)
-            reached = True
         except ConnectionError:  # gone again before the handshake was answered
-            reached = False
+            return web.Response()
         finally:
             self.waiting -= 1
-        if reached:
-            await self.serve_socket(WebSocket(response))
+        await self.serve_socket(WebSocket(response))
         return response
 
     async def serve_socket(self, socket: Socket) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 from typing import Any
 
 import aiohttp
@@ -145,3 +147,34 @@ def test_a_socket_that_never_logs_in_is_closed(testbed: Any) -> None:
             assert bed.server.waiting == 0
 
     asyncio.run(scene())
+
+
+def test_clients_that_reset_in_the_middle_of_the_handshake_leave_no_trace(
+    testbed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    handshake = (
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+
+    def come_and_go(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
+            client.send(handshake)
+
+    async def scene() -> None:
+        async with testbed() as bed, aiohttp.ClientSession() as http:
+            port = int(bed.url.rpartition(":")[2])
+            for _ in range(50):
+                come_and_go(port)  # before the service's loop has read a byte of it
+            async with http.ws_connect(f"{bed.url}/ws") as socket_after:
+                await socket_after.send_json(login(bed))
+                reply = await answer(socket_after)
+                assert reply is not None
+                assert "ok" in reply
+            async with asyncio.timeout(5):
+                while bed.server.waiting:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(scene())
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
