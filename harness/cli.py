@@ -14,6 +14,9 @@ COMMANDS = {
     "serve": "Run the embedded room service alone.",
     "scenario": "List, validate, explain scenarios; print their schema.",
     "report": "Write the reports of a run again.",
+    "conform": "Perform the conformance set against a service and judge its callbacks.",
+    "check": "Judge the callbacks in a recorded trace.",
+    "rules": "List the rules of the callback contract; show that each can fail.",
     "trace": "Print the schema of traces; import other logs; look into one.",
     "calibrate": "Measure how many users this machine can simulate.",
 }
@@ -48,12 +51,14 @@ class LazyCommands(click.Group):
 
 def _exit_code(error: Exception) -> int | None:
     """The exit code of errors that are the user's to mend; None for those that are ours."""
+    from harness.contract.catalogue import UnknownRuleError
+    from harness.contract.profile import ProfileError
     from harness.scenario.errors import ScenarioError
     from harness.services.service import ServiceUnreachable
     from harness.trace.reader import TraceError
     from harness.trace.run_folder import RunFolderError
 
-    if isinstance(error, ScenarioError | RunFolderError | TraceError):
+    if isinstance(error, ScenarioError | RunFolderError | TraceError | ProfileError | UnknownRuleError):
         return EXIT_USAGE
     return EXIT_UNREACHABLE if isinstance(error, ServiceUnreachable) else None
 

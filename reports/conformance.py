@@ -49,18 +49,8 @@ class RuleText(Protocol):
 Rules = Mapping[str, RuleText]
 
 
-class StoredRule(NamedTuple):
-    """A rule as it stood when the traces were judged."""
-
-    id: str
-    severity: str = ""
-    requirement: str = "not in the catalogue"
-    why: str = ""
-    source: str = ""
-
-
 def rule_of(rules: Rules, rule: str) -> RuleText:
-    return rules.get(rule) or StoredRule(rule)
+    return rules[rule]
 
 
 def section_of(rule: str) -> str:

@@ -6,27 +6,20 @@ all are counted. Times are seconds since the trace began.
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from harness.contract.verdict import Judgement, Problem, RuleOutcome, Verdict, Violation
+from harness.contract.verdict import RuleOutcome
 from harness.trace.record import Record
-from reports.conformance import Broken, Check, Conformance, Merged, Rules, StoredRule, rule_of
+from reports.conformance import Broken, Check, Conformance, Merged, Rules, rule_of
 from reports.explanation import proof, shown_witness
-from reports.gist import Told, detail, gist
+from reports.gist import detail, gist
 
 CONFORMANCE = "conformance.json"
 FORMAT, VERSION = "call-conformance", 1
 KEPT = 20  # violations of a rule, over all traces
 MOST_PROBLEMS = 100  # of a trace
-
-
-class StoredConformanceError(ValueError):
-    """A conformance.json that cannot be read; one sentence."""
 
 
 def shown_path(path: Path, base: Path) -> str:
@@ -139,56 +132,3 @@ def _line(record: Record, at: float) -> dict[str, Any]:
 
 def _second(value: float) -> float:
     return round(value, 6)
-
-
-def from_json(stored: Any) -> tuple[Conformance, Rules]:
-    """What `to_json` wrote, and its rules as they were then. Raises StoredConformanceError."""
-    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-        raise StoredConformanceError(f'not a conformance report: "format" must be "{FORMAT}"')
-    if stored.get("version") != VERSION:
-        raise StoredConformanceError(f"version {stored.get('version')!r} of the format; this reads version {VERSION}")
-    try:
-        checks = [_read_check(check) for check in stored["traces"]]
-        rules = {rule: _read_rule(rule, text) for rule, text in stored["rules"].items()}
-        head = {key: stored[key] for key in ("service", "profile", "strict", "mode")}
-        return Conformance(**head, checks=checks), rules
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoredConformanceError(f"not a whole conformance report: {type(error).__name__} {error}") from None
-
-
-def read_conformance(path: Path) -> tuple[Conformance, Rules]:
-    """Raises StoredConformanceError when the file cannot be read."""
-    try:
-        return from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, RecursionError, ValueError) as error:
-        raise StoredConformanceError(f"{path.name}: {error}") from None
-
-
-def _read_rule(rule: str, text: dict[str, Any]) -> StoredRule:
-    return StoredRule(rule, text["severity"], text["requirement"], text["why"], text["source"])
-
-
-def _read_check(stored: dict[str, Any]) -> Check:
-    outcomes = {rule: _read_outcome(rule, outcome) for rule, outcome in stored["outcomes"].items()}
-    judgement = Judgement(
-        stored["profile"],
-        outcomes,
-        problems=[Problem(int(problem["line"]), str(problem["text"])) for problem in stored["problems"]],
-        records=stored["records"],
-        seconds=stored["seconds"],
-        epsilon_us=stored["epsilon_us"],
-        propagation=stored["propagation"],
-    )
-    return Check(stored["name"], Path(stored["trace"]), judgement, started=0.0)
-
-
-def _read_outcome(rule: str, stored: dict[str, Any]) -> RuleOutcome:
-    violations = [_read_violation(rule, violation) for violation in stored["violations"]]
-    verdict = Verdict(stored["verdict"])
-    return RuleOutcome(rule, verdict, stored["exercised"], stored["count"], violations, stored["reason"])
-
-
-def _read_violation(rule: str, stored: dict[str, Any]) -> Violation:
-    witness = tuple(msgspec.convert(line, Told) for line in stored["witness"])
-    texts = (stored["expected"], stored["came"])
-    return Violation(rule, float(stored["at"]), *texts, witness, int(stored["guilty"]), dict(stored["subject"]))

@@ -13,9 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from harness.contract.catalogue import RULES
 from harness.measure.recorder import Totals
 from harness.scenario.plan import Plan
 from harness.trace.run_folder import RunFolder
+from reports.conformance import Conformance
+from reports.conformance_console import print_run_conformance
 from reports.resampling import samples_needed
 
 COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
@@ -109,8 +112,10 @@ class LiveProgress:
             self._console.print(line, markup=False, highlight=False)
 
 
-def print_results(console: Console, results: dict[str, Any], folder: RunFolder) -> None:
-    """The verdict first, then thresholds, figures, and where the report is."""
+def print_results(
+    console: Console, results: dict[str, Any], folder: RunFolder, callbacks: Conformance | None = None
+) -> None:
+    """The verdict first, then thresholds, figures, what the rules say of the callbacks, and where the report is."""
     colour = COLOURS[results["verdict"]]
     expected, observed = results["expected"], results["observed"]
     console.print(
@@ -135,6 +140,8 @@ def print_results(console: Console, results: dict[str, Any], folder: RunFolder) 
         + ("[yellow]saturated[/]" if generator["saturated"] else "not saturated"),
         highlight=False,
     )
+    if callbacks is not None:
+        print_run_conformance(console, callbacks, RULES)
     console.print(f"report: {folder.report}", highlight=False, soft_wrap=True)
 
 

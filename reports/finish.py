@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.swarm.judgement import results
 from harness.trace.run_folder import RunFolder
+from reports.callbacks import judge_run
 from reports.csv_files import write_csv
 from reports.html import write_html
 from reports.junit import write_junit
@@ -15,20 +16,23 @@ from reports.load import RunData, load
 EXIT_CODES = {"pass": 0, "fail": 1, "unknown": 3}
 
 
-def finish(folder: RunFolder, ended: str, service_death: str | None = None) -> tuple[int, dict[str, Any]]:
-    """Record how the run ended and write its reports. Returns 0 passed, 1 failed, 3 no verdict; and the results."""
+def finish(folder: RunFolder, ended: str, service_death: str | None = None) -> tuple[RunData, dict[str, Any]]:
+    """Record how the run ended and write its reports. Returns the run's data and its results."""
     settings = folder.read_json(folder.run)
     settings["ended"] = ended
     settings["service_death"] = service_death
     folder.write_json(folder.run, settings)
-    _, found = write_reports(folder)
-    return EXIT_CODES[found["verdict"]], found
+    return write_reports(folder)
 
 
 def write_reports(folder: RunFolder) -> tuple[RunData, dict[str, Any]]:
     """All reports of a run, finished or not. Raises RunFolderError when the folder cannot be read."""
     data = load(folder)
-    found = results(data.measured, data.settings, data.lost_workers)
+    data.conformance = judge_run(folder, data.settings)
+    callbacks = data.conformance.checks[0].judgement if data.conformance is not None else None
+    if callbacks is not None:
+        data.measured.add_callbacks(callbacks)
+    found = results(data.measured, data.settings, data.lost_workers, callbacks)
     folder.write_json(folder.results, _finite(found))
     write_junit(found, folder.junit, data.conformance)
     write_csv(data, folder.path)

@@ -19,13 +19,6 @@ _PHASES = {"begin": "begins", "end": "ends"}
 _RESULTS = {"info": "unknown"}
 
 
-class Told(Record):
-    """A record read back from a report, which kept its gist and not its arguments."""
-
-    gist: str = ""
-    detail: str = ""
-
-
 def printable(text: str) -> str:
     """The text with everything that is no visible character escaped: control, direction and half characters too."""
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
@@ -60,8 +53,6 @@ def name(text: object) -> str:
 
 def gist(record: Record) -> str:
     """What the record says, in one short line without its client and time."""
-    if isinstance(record, Told):
-        return plain(record.gist)
     words = [clipped(record.name, LONGEST_NAME), *(_words(record.args))]
     if record.kind in ("call", "fault", "probe", "mark"):
         words.insert(0, record.kind)
@@ -70,8 +61,6 @@ def gist(record: Record) -> str:
 
 def detail(record: Record) -> str:
     """What tells this record from others of its name, without any id: `DEL`, `KICKED 1002050`, `begin`."""
-    if isinstance(record, Told):
-        return clipped(record.detail, LONGEST_NAME)
     parts = [getattr(record.args, key, None) for key in ("op", "state", "result", "phase", "stage", "code", "on")]
     return clipped(" ".join(str(part) for part in parts if part not in (None, "", 0)), LONGEST_NAME)
 

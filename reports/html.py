@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.contract.catalogue import RULES
 from reports import call_charts, charts
 from reports.conformance_html import run_section
 from reports.formats import moment
@@ -104,8 +105,7 @@ def _body(data: RunData, results: dict[str, Any], time: OverTime, found: History
         "overdue": _overdue(results, found),
         "interruptions": found.notices[:MOST_FAILURES],
         "has_trace": data.records > 0,
-        "conformance": run_section(*data.conformance) if data.conformance else None,
-        "conformance_error": data.conformance_error,
+        "conformance": run_section(data.conformance, RULES) if data.conformance else None,
         "records": data.records,
         "limits": limits(data, results),
         "saturated": results["generator"]["saturated"],

@@ -7,11 +7,12 @@ from typing import Any
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
-from reports.conformance import Conformance, Rules
+from harness.contract.catalogue import RULES
+from reports.conformance import Conformance
 from reports.conformance_junit import conformance_suites
 
 
-def write_junit(results: dict[str, Any], path: Path, conformance: tuple[Conformance, Rules] | None = None) -> None:
+def write_junit(results: dict[str, Any], path: Path, conformance: Conformance | None = None) -> None:
     """A failed threshold is a failure; when the verdict is unknown every case is an error with the reasons."""
     suite = TestSuite(results["scenario"])
     suite.add_property("seed", str(results["seed"]))
@@ -28,6 +29,6 @@ def write_junit(results: dict[str, Any], path: Path, conformance: tuple[Conforma
         suite.add_testcase(case)
     report = JUnitXml("call harness")
     report.add_testsuite(suite)
-    for callbacks in conformance_suites(*conformance) if conformance else []:
+    for callbacks in conformance_suites(conformance, RULES) if conformance else []:
         report.add_testsuite(callbacks)
     report.write(str(path), pretty=True)

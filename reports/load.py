@@ -9,8 +9,7 @@ from harness.scenario.plan import Plan
 from harness.swarm.judgement import Measured
 from harness.trace.reader import TraceError, read_header, read_records
 from harness.trace.run_folder import RunFolder, complete_lines
-from reports.conformance import Conformance, Rules
-from reports.conformance_json import CONFORMANCE, StoredConformanceError, read_conformance
+from reports.conformance import Conformance
 
 # The callbacks a report looks at; a large room's roster alone is a million records.
 CALLBACKS = ("room.state", "pub.state", "play.state")
@@ -21,7 +20,7 @@ class RunData:
     """intervals: one per process and second, by time. probes: the trace's observations, by name.
 
     started: the run clock's second at which the plan's time 0 was. failures: calls that returned an error.
-    conformance: what the trace came to, judged by these rules; None when it was not judged.
+    conformance: what the rules say of the trace; None when it was not judged.
     """
 
     folder: RunFolder
@@ -35,8 +34,7 @@ class RunData:
     failures: list[dict[str, Any]] = field(default_factory=list)
     records: int = 0
     trace_error: str | None = None
-    conformance: tuple[Conformance, Rules] | None = None
-    conformance_error: str | None = None
+    conformance: Conformance | None = None
 
 
 def load(folder: RunFolder) -> RunData:
@@ -52,17 +50,7 @@ def load(folder: RunFolder) -> RunData:
             data.intervals.append(line)
     data.intervals.sort(key=lambda line: line["t"])
     _read_trace(data)
-    _read_conformance(data)
     return data
-
-
-def _read_conformance(data: RunData) -> None:
-    path = data.folder.path / CONFORMANCE
-    if path.exists():
-        try:
-            data.conformance = read_conformance(path)
-        except StoredConformanceError as error:
-            data.conformance_error = f"What the callbacks came to is not known: {error}."
 
 
 def _read_trace(data: RunData) -> None:

@@ -21,6 +21,6 @@ def report(ctx: click.Context, run: Path) -> None:
     RUN is a run folder or a file in it (default: runs/latest).
     """
     folder = RunFolder.open(run)
-    _, results = write_reports(folder)
-    print_results(Console(), results, folder)
+    data, results = write_reports(folder)
+    print_results(Console(), results, folder, data.conformance)
     ctx.exit(EXIT_CODES[results["verdict"]])

@@ -14,7 +14,7 @@ from harness.scenario.quantity import parse_duration
 from harness.swarm.preparation import Request, prepare
 from harness.swarm.supervisor import join_swarm, run_swarm
 from reports.console import LiveProgress, print_results
-from reports.finish import finish
+from reports.finish import EXIT_CODES, finish
 
 
 @click.command()
@@ -97,6 +97,6 @@ def run_scenario(request: Request, locust_options: list[str]) -> int:
             death = prepared.embedded.death() if prepared.embedded is not None else None
         finally:
             prepared.release()
-    code, results = finish(prepared.folder, ended, death)
-    print_results(console, results, prepared.folder)
-    return code
+    data, results = finish(prepared.folder, ended, death)
+    print_results(console, results, prepared.folder, data.conformance)
+    return EXIT_CODES[results["verdict"]]

@@ -9,7 +9,7 @@ from typing import Any
 from harness.contract.catalogue import RULES, promised, select
 from harness.contract.check import HOOK_NAMES, Check, Hooks
 from harness.contract.profile import Profile, load_profile
-from harness.contract.propagation import Propagation
+from harness.contract.propagation import Propagation, figures
 from harness.contract.rule import SHOULD
 from harness.contract.verdict import Judgement, Problem, RuleOutcome, Verdict
 from harness.contract.world import World
@@ -80,7 +80,8 @@ class Judge:
         judgement = Judgement(
             self.profile.name, outcomes, found, self._strict, world.records, seconds, round(self._epsilon * 1e6)
         )
-        judgement.propagation = self._propagation.figures(outcomes)
+        judgement.news = self._propagation.news
+        judgement.propagation = {**figures(judgement.news), "lost": judgement.lost, "stale": judgement.stale}
         return judgement
 
     def _outcome(self, rule: str) -> RuleOutcome:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.check import Hooks
 from harness.contract.presence import Presence
 from harness.contract.truth import Fact
-from harness.contract.verdict import RuleOutcome
 from harness.measure.histogram import Histogram
 from harness.trace.record import Record
 
 if TYPE_CHECKING:
     from harness.contract.world import World
 
-USER_ADDED, STREAM_ADDED, USER_DELETED, STREAM_DELETED = (
-    "in_to_user_add_ms", "live_to_stream_add_ms", "logout_to_user_del_ms", "end_to_stream_del_ms",
-)  # fmt: skip
+USER_ADDED, USER_DELETED = "user_added_ms", "user_deleted_ms"
+STREAM_ADDED, STREAM_DELETED = "stream_added_ms", "stream_deleted_ms"
+NAMES = (USER_ADDED, STREAM_ADDED, USER_DELETED, STREAM_DELETED)
 PERCENTILES = (50, 95, 99)
+
+News = dict[tuple[str, str], Histogram]  # by name and room, in ms
 
 
 class Propagation(Hooks):
@@ -25,7 +26,7 @@ class Propagation(Hooks):
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._found = {name: Histogram() for name in (USER_ADDED, STREAM_ADDED, USER_DELETED, STREAM_DELETED)}
+        self.news: News = {}
 
     def users(self, presence: Presence, record: Record) -> None:
         for item in record.args.items:
@@ -45,27 +46,33 @@ class Propagation(Hooks):
     def _note(
         self, presence: Presence, record: Record, fact: Fact, known: Record | None, added: str, deleted: str
     ) -> None:
-        at, end = record.t_wire or record.t, fact.end
+        at, end, room = record.t_wire or record.t, fact.end, presence.room.name
         if record.args.op == "ADD":
             if fact.holds and fact.must_from is not None and presence.steady(fact.must_from):
-                self._add(added, at - fact.must_from)
+                self._add(added, room, at - fact.must_from)
             elif fact.must_from is None and presence.steady(fact.may_from):
-                self._add(added, 0.0)  # it was told before its owner's own callback was
+                self._add(added, room, 0.0)  # it was told before its owner's own callback was
             return
         by_will = end is not None and fact.cause in ("logout", "unpublish")
         if by_will and end is not None and known is not None and known.t < end.t and presence.steady(end.t):
-            self._add(deleted, at - end.t)
+            self._add(deleted, room, at - end.t)
 
-    def _add(self, name: str, seconds: float) -> None:
-        self._found[name].record(max(0.0, seconds * 1000))
+    def _add(self, name: str, room: str, seconds: float) -> None:
+        histogram = self.news.get((name, room))
+        if histogram is None:
+            histogram = self.news[name, room] = Histogram()
+        histogram.record(max(0.0, seconds * 1000))
 
-    def figures(self, outcomes: dict[str, RuleOutcome]) -> dict[str, Any]:
-        """By name: count and percentiles in ms; lost and stale: elements never added, and never deleted, in time."""
-        figures: dict[str, Any] = {}
-        for name, histogram in self._found.items():
-            if histogram.count:
-                shares = {f"p{p}": histogram.percentile(p) for p in PERCENTILES}
-                figures[name] = {"count": histogram.count, **shares, "max": histogram.max}
-        figures["lost"] = sum(outcomes[rule].count for rule in ("LV-02", "LV-03") if rule in outcomes)
-        figures["stale"] = sum(outcomes[rule].count for rule in ("LV-04",) if rule in outcomes)
-        return figures
+
+def figures(news: News) -> dict[str, Any]:
+    """By name, over all rooms: count and percentiles in ms."""
+    found: dict[str, Any] = {}
+    for name in NAMES:
+        whole = Histogram()
+        for (of, _), histogram in news.items():
+            if of == name:
+                whole.merge(histogram)
+        if whole.count:
+            shares = {f"p{q}": whole.percentile(q) for q in PERCENTILES}
+            found[name] = {"count": whole.count, **shares, "max": whole.max}
+    return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from harness.measure.histogram import Histogram
 from harness.trace.record import Record
 
 
@@ -68,7 +69,10 @@ class Problem:
 
 @dataclass
 class Judgement:
-    """A whole trace judged. behaviour and teardown are apart; `verdict` is the worse of them."""
+    """A whole trace judged. behaviour and teardown are apart; `verdict` is the worse of them.
+
+    news: how long it took to reach everybody else, by name and room; propagation: the same in figures.
+    """
 
     profile: str
     outcomes: dict[str, RuleOutcome]
@@ -78,6 +82,17 @@ class Judgement:
     seconds: float = 0.0
     epsilon_us: int = 0
     propagation: dict[str, Any] = field(default_factory=dict)
+    news: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int:
+        """Users and streams that somebody was not told of in time."""
+        return sum(self.outcomes[rule].count for rule in ("LV-02", "LV-03") if rule in self.outcomes)
+
+    @property
+    def stale(self) -> int:
+        """Ends of users and streams that somebody was not told of in time."""
+        return self.outcomes["LV-04"].count if "LV-04" in self.outcomes else 0
 
     def _verdict_of(self, *, teardown: bool) -> Verdict:
         found = [outcome.verdict for rule, outcome in self.outcomes.items() if rule.startswith("TD-") is teardown]

@@ -106,6 +106,15 @@ _FAILURES = (
     _counter("disconnects", "events", "Times a user lost the room without asking for it."),
 )
 
+_NEWS = (
+    _trend("user_added_ms", "ms", "From a user's IN to its being added at another client in the room."),
+    _trend("stream_added_ms", "ms", "From a stream's LIVE at its publisher to its being added at another client."),
+    _trend("user_deleted_ms", "ms", "From a user's logout to its being deleted at another client."),
+    _trend("stream_deleted_ms", "ms", "From unpublish or logout to the stream's being deleted at another client."),
+    _value("roster_lost", "elements", "Users and streams that another client was not told of in time."),
+    _value("roster_stale", "elements", "Ended users and streams that another client was not told to delete in time."),
+)
+
 METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in (*_TIMES, *_MEDIA, *_SHARES, *_STAMPS, *_W3C, *_FAILURES)
+    metric.name: metric for metric in (*_TIMES, *_MEDIA, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_NEWS)
 }

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from harness.contract.propagation import NAMES as NEWS
+from harness.contract.verdict import Judgement, Verdict
 from harness.measure.catalogue import METRICS, Kind, Metric
 from harness.measure.health import HealthTotals
 from harness.measure.histogram import Histogram
-from harness.measure.recorder import Totals
+from harness.measure.recorder import Tags, Totals
 from harness.measure.thresholds import evaluate, parse_metric_key, parse_threshold
 from harness.scenario.participant import Participant
 from harness.scenario.plan import Expected, Plan
@@ -82,6 +84,13 @@ class Measured:
         self.clock_uncertainty_us = max(self.clock_uncertainty_us, interval.get("clock_uncertainty_us", 0))
         self.elapsed = max(self.elapsed, t)
 
+    def add_callbacks(self, judgement: Judgement) -> None:
+        """What the trace's judge measured on the way."""
+        for (name, room), histogram in judgement.news.items():
+            self.totals.trends[name, Tags(room=room)] = histogram
+        for name, value in (("roster_lost", judgement.lost), ("roster_stale", judgement.stale)):
+            self.totals.counters[name, Tags()] = value
+
     def series(self, metric: Metric, tags: dict[str, str]) -> MetricSeries:
         totals = self.totals
         if metric.kind == "trend":
@@ -111,6 +120,8 @@ class Measured:
             return math.ceil(self.totals.counter(["watched_seconds"], tags))
         if name in ("frames_doubled", "frames_reordered"):
             return int(self.totals.counter(["framesAccounted"], tags))
+        if name.startswith("roster_"):
+            return sum(h.count for (of, _), h in self.totals.trends.items() if of in NEWS)
         if name.endswith("_stamps"):
             return int(self.totals.counter(_STAMPED, tags))
         return int(self.totals.counter(["packetsReceived"], tags))
@@ -173,14 +184,21 @@ class Measured:
 
 
 def verdict(
-    measured: Measured, thresholds: list[dict[str, Any]], ended: str, lost_workers: int
+    measured: Measured,
+    thresholds: list[dict[str, Any]],
+    ended: str,
+    lost_workers: int,
+    callbacks: Judgement | None = None,
 ) -> tuple[str, list[str]]:
     """pass, fail or unknown, and the reasons. ended: "finished", "aborted: ...", or how else the run came to its end.
+    callbacks: what the rules say of the run's trace.
 
     A generator at its limit never blames the service; a run that did not finish proves nothing, unless a threshold
     that was allowed to end it did.
     """
     failed = [f"{t['metric']} {t['expression']}: {t['reason']}" for t in thresholds if not t["passed"]]
+    if callbacks is not None:
+        failed += [f"callbacks: {line}" for line in _broken_rules(callbacks)]
     doubts = measured.health.reasons()
     if lost_workers:
         doubts.append(f"{lost_workers} generator process{'es' if lost_workers > 1 else ''} died during the run")
@@ -195,12 +213,35 @@ def verdict(
     return ("fail", failed) if failed else ("pass", [])
 
 
-def results(measured: Measured, run: dict[str, Any], lost_workers: int) -> dict[str, Any]:
-    """results.json. run: what run.json holds."""
+def _broken_rules(callbacks: Judgement) -> list[str]:
+    broken = [outcome for outcome in callbacks.outcomes.values() if outcome.verdict is Verdict.FAIL]
+    return [f"{found.rule} is broken {found.count} time{'s' if found.count > 1 else ''}" for found in broken]
+
+
+def _callbacks(found: Judgement) -> dict[str, Any]:
+    """The rules' verdict, as results.json holds it."""
+    return {
+        "verdict": found.verdict.value,
+        "behaviour": found.behaviour.value,
+        "teardown": found.teardown.value,
+        "profile": found.profile,
+        "records": found.records,
+        "rules_exercised": sum(outcome.exercised > 0 for outcome in found.outcomes.values()),
+        "broken": {outcome.rule: outcome.count for outcome in found.outcomes.values() if outcome.count},
+        "problems": [f"line {problem.line}: {problem.text}" for problem in found.problems],
+        "lost": found.lost,
+        "stale": found.stale,
+    }
+
+
+def results(
+    measured: Measured, run: dict[str, Any], lost_workers: int, callbacks: Judgement | None = None
+) -> dict[str, Any]:
+    """results.json. run: what run.json holds; callbacks: the run's trace judged."""
     plan, health = measured.plan, measured.health
     thresholds = [measured.judge(key, expression) for key, expression in plan.thresholds]
     ended = run.get("ended", "killed")
-    outcome, reasons = verdict(measured, thresholds, ended, lost_workers)
+    outcome, reasons = verdict(measured, thresholds, ended, lost_workers, callbacks)
     if run.get("service_death"):
         outcome, reasons = ("fail" if outcome == "pass" else outcome), [run["service_death"], *reasons]
     expected, observed = measured.expected(), measured.observed()
@@ -220,6 +261,7 @@ def results(measured: Measured, run: dict[str, Any], lost_workers: int) -> dict[
         "metrics": measured.metrics(),
         "roles": {role: measured.metrics({"role": role}) for role in sorted({p.role for p in plan.participants})},
         "thresholds": thresholds,
+        "callbacks": _callbacks(callbacks) if callbacks is not None else None,
         "generator": {
             "cpu_ms_per_subscription_second": health.cpu_seconds * 1000 / seconds if seconds else None,
             "cpu_seconds": health.cpu_seconds,

@@ -146,12 +146,12 @@ class Master:
 
     def _report(self) -> None:
         """Under plain `locust -f` nobody else writes the results. Reports stand above the swarm, so it asks for one."""
-        from reports.finish import finish
+        from reports.finish import EXIT_CODES, finish
 
         prepared, self._prepared = self._prepared, None
         if prepared is None or self.run is None:
             return
         prepared.release()
-        code, _ = finish(prepared.folder, self.run.ended or "interrupted")
-        self._environment.process_exit_code = code
+        _, found = finish(prepared.folder, self.run.ended or "interrupted")
+        self._environment.process_exit_code = EXIT_CODES[found["verdict"]]
         print(f"harness: report in {prepared.folder.report}", flush=True)

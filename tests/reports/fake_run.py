@@ -47,7 +47,7 @@ class FakeRun:
             "scenario": self.plan.scenario_name,
             "file": "team-meeting.yaml",
             "seed": self.plan.seed,
-            "service": {"name": "reference", "url": "http://127.0.0.1:8080", "embedded": True},
+            "service": {"name": "made up", "url": "http://127.0.0.1:8080", "embedded": True},
             "started_unix": 1_800_000_000.0,
             "processes": 1,
             "machine": {"system": "Linux", "release": "6.1", "python": "3.11.7", "cores": 2},

@@ -4,54 +4,63 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.contract.rule import MUST, SHOULD
 from harness.contract.verdict import Judgement, Problem, RuleOutcome, Verdict, Violation
 from harness.trace.record import Record, parse_record
-from reports.conformance import Check, Conformance, Mode, StoredRule
+from reports.conformance import Check, Conformance, Mode
+
+
+class RuleText(NamedTuple):
+    id: str
+    severity: str
+    requirement: str
+    why: str
+    source: str
+
 
 STARTED = 1000.0  # run clock
 RULES = {
     rule.id: rule
     for rule in (
-        StoredRule(
+        RuleText(
             "RS-02",
             MUST,
             "Every two room states that follow each other are an edge of the room machine. No state follows itself.",
             "An application that keeps its own state would be in one the service does not know.",
             "core",
         ),
-        StoredRule(
+        RuleText(
             "RS-06",
             SHOULD,
             "A session id comes with IN and is the same for all who are in the room.",
             "Logs of several users could not be joined.",
             "vendor A, room state",
         ),
-        StoredRule(
+        RuleText(
             "RO-03",
             MUST,
             "Nothing is added that is already there.",
             "A tile is drawn twice.",
             "core",
         ),
-        StoredRule(
+        RuleText(
             "LV-03",
             MUST,
             "A stream that is live is announced to all others in the room.",
             "Somebody talks and is not seen.",
             "vendor A, publishing",
         ),
-        StoredRule(
+        RuleText(
             "LV-08",
             MUST,
             "A token's end is told of 30 s before.",
             "The call would end without a warning.",
             "vendor A, tokens",
         ),
-        StoredRule("TD-01", MUST, "After OUT nothing comes.", "Callbacks meet an object that is gone.", "core"),
-        StoredRule(
+        RuleText("TD-01", MUST, "After OUT nothing comes.", "Callbacks meet an object that is gone.", "core"),
+        RuleText(
             "RC-01",
             MUST,
             "An outage shorter than the heartbeat is not told to others.",

@@ -11,10 +11,12 @@ from judged_traces import RULES, check, clean, conformance, faulty, outage, outc
 from page import Page
 
 from harness.contract.verdict import Problem, Verdict
+from harness.swarm.judgement import results
 from reports.conformance import Conformance
 from reports.conformance_files import write_conformance_run
 from reports.conformance_html import MOST_OF_A_RULE, MOST_VIOLATIONS, render_conformance
-from reports.finish import write_reports
+from reports.html import write_html
+from reports.load import load
 
 EVIL = '<script>alert("x")</script>&amp;\x1b[2J'
 
@@ -122,11 +124,12 @@ def test_equal_sets_give_equal_bytes(broken: Page) -> None:
 
 
 def run_report(run: FakeRun, found: Conformance | None) -> Page:
-    folder = run.write()
+    data = load(run.write())
+    data.conformance = found
     if found is not None:
-        write_conformance_run(found, RULES, folder.path)
-    write_reports(folder)
-    return Page(folder.report.read_text(encoding="utf-8"))
+        write_conformance_run(found, RULES, data.folder.path)
+    write_html(data, results(data.measured, data.settings, 0), data.folder.report)
+    return Page(data.folder.report.read_text(encoding="utf-8"))
 
 
 def test_a_load_run_shows_each_broken_rule_once_with_its_first_violation(make_run: Callable[..., FakeRun]) -> None:
@@ -144,12 +147,3 @@ def test_a_load_run_shows_each_broken_rule_once_with_its_first_violation(make_ru
 def test_a_run_that_was_not_judged_says_nothing_of_callbacks(make_run: Callable[..., FakeRun]) -> None:
     report = run_report(make_run(), None)
     assert 'id="callbacks"' not in report.source and "conformance" not in report.section("files")
-
-
-def test_a_stored_judgement_that_cannot_be_read_is_told_of(make_run: Callable[..., FakeRun]) -> None:
-    run = make_run()
-    folder = run.write()
-    (folder.path / "conformance.json").write_text("{")
-    write_reports(folder)
-    report = Page(folder.report.read_text(encoding="utf-8"))
-    assert "What the callbacks came to is not known: conformance.json" in report.section("callbacks")

@@ -12,9 +12,9 @@ from lxml import etree
 
 from harness.contract.verdict import Problem, Verdict
 from reports.conformance import Conformance
-from reports.conformance_files import write_conformance_run
 from reports.conformance_junit import write_conformance_junit
 from reports.finish import write_reports
+from reports.junit import write_junit
 
 SCHEMA = etree.XMLSchema(etree.parse(str(Path(__file__).parent / "junit.xsd")))
 
@@ -100,7 +100,7 @@ def test_the_schema_refuses_what_a_ci_system_would_misread(tmp_path: Path) -> No
 
 def test_a_load_run_has_its_thresholds_and_its_callbacks_in_one_file(make_run: Callable[..., FakeRun]) -> None:
     folder = make_run().write()
-    write_conformance_run(faulty(), RULES, folder.path)
-    write_reports(folder)
+    _, found = write_reports(folder)
+    write_junit(found, folder.junit, faulty())
     names = [suite.get("name") for suite in read(folder.junit)]
     assert names == ["team meeting", "S01 two users x vendor-a", "S09 short outage x vendor-a"]

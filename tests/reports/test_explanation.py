@@ -58,10 +58,6 @@ def test_lines_fit_the_width_but_for_the_proof() -> None:
         assert all(len(line) <= width for line in text.splitlines() if "line " not in line and "> " not in line)
 
 
-def test_a_rule_that_is_in_no_catalogue_is_explained_all_the_same() -> None:
-    assert "not in the catalogue" in explain(broken(outage()), {})
-
-
 def test_control_characters_of_a_peer_do_not_reach_the_reader() -> None:
     evil = "s\x1b[2J\n\u202e"
     text = explain(broken(replace(outage(stream=evil), came=f"DEL of {evil}", subject={"user": evil})), RULES)
