@@ -20,6 +20,7 @@ from harness.rtc.adapter import local_addresses
 from harness.rtc.media_loop import MediaLoop
 from harness.services.embedded import EmbeddedService
 from harness.services.reference import ReferenceService
+from harness.services.service import ServiceUnreachable
 from harness.trace.writer import AppendingFile
 
 EMBEDDED = "reference"  # the service that is started for the purpose
@@ -42,7 +43,7 @@ def live_traces(
 
     service: "reference" starts the embedded service, once for each set of settings that the schedules need; a URL
     (http://host:port) is one that runs, with these `settings` and this secret, and schedules that need others are left
-    out. Raises ServiceUnreachable.
+    out. Raises ServiceUnreachable when it does not answer, does not start, or ends before the performances do.
     """
     numbered = list(enumerate(schedules, 1))
     if service != EMBEDDED:
@@ -75,6 +76,9 @@ class _LiveRun:
         try:
             await asyncio.to_thread(service.start)
             await self.at(service.url, service.secret, settings, schedules)
+            death = service.death()
+            if death is not None:
+                raise ServiceUnreachable(death)
         finally:
             await asyncio.to_thread(service.stop)
 
