@@ -144,6 +144,7 @@ class Membership:
         session = self._sessions.get(key) or self._begin_session(key)
         if session is not None and state is MediaState.LIVE and not session.live:
             session.live = True
+            session.meter.start(asyncio.get_running_loop().time())
             period = self._periods.publish if session.publishes else self._periods.play
             self._work.begin(session, period, lambda now: self._dispatch(self, session.report(now), 0, None))
 

@@ -74,6 +74,10 @@ class Meter:
         self._at = now
         self._level = UNKNOWN_LEVEL
 
+    def start(self, now: float) -> None:
+        """It is live: rates count from here, and not from the call."""
+        self._last, self._at = self._figures(), now
+
     def read(self, now: float) -> Reading:
         """What there is since the last time."""
         figures, last = self._figures(), self._last

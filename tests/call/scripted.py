@@ -59,6 +59,11 @@ class Driver:
     def bind(self, emit: Callable[[Callback, int, Any], None]) -> None:
         self.emit = emit
 
+    @property
+    def room(self) -> str:
+        """That it was last asked to log in to."""
+        return str(next(args[0] for name, args, _ in reversed(self.called) if name == "login"))
+
     def __getattr__(self, name: str) -> Any:
         async def call(*args: Any, **options: Any) -> Any:
             self.called.append((name, args, options))
@@ -79,6 +84,9 @@ class Trace:
 
     def write(self, record: dict[str, Any]) -> None:
         self.records.append(record)
+
+    def names(self, kind: str) -> list[str]:
+        return [r["name"] for r in self.records if r["kind"] == kind]
 
     def returns(self) -> list[tuple[str, str, int]]:
         """Name, result and code of each return."""
