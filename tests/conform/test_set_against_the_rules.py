@@ -11,6 +11,7 @@ from harness.conform.run import virtual_traces
 from harness.conform.schedule_file import load_schedule
 from harness.contract.catalogue import RULES
 from harness.contract.judge import judge_file
+from harness.contract.profile import load_profile
 from harness.contract.verdict import Judgement, Verdict
 
 
@@ -18,7 +19,7 @@ from harness.contract.verdict import Judgement, Verdict
 def judgements(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Judgement]:
     folder: Path = tmp_path_factory.mktemp("traces")
     paths = virtual_traces([load_schedule(path) for path in SHIPPED], folder)
-    return {path.stem: judge_file(path) for path in paths}
+    return {path.stem: judge_file(path, load_profile("reference")) for path in paths}
 
 
 def test_every_schedule_of_the_minimum_set_ships() -> None:
