@@ -35,20 +35,33 @@ strictly = click.option("--strict", is_flag=True, help="Broken SHOULD rules fail
 def check(
     ctx: click.Context, trace: Path, profile: str | None, rules: tuple[str, ...], strict: bool, report: Path | None
 ) -> None:
-    """Judge the callbacks in TRACE: a trace.jsonl, or a run folder with one (default: runs/latest).
+    """Judge the callbacks in TRACE: a trace file, or a folder of a run or a conformance set (default: runs/latest).
 
     Exit codes: 0 passed, 1 failed, 2 usage, not a trace, unknown profile or rule, 3 no verdict.
     """
-    path = trace / "trace.jsonl" if trace.is_dir() else trace
-    header = read_header(path)
-    promises = load_profile(profile or str(header.get("service") or ""))
-    judgement = judge_file(path, promises, rules=rules, strict=strict)
-    name = str(header.get("scenario") or path.stem)
-    service = str(header.get("service") or "a recorded trace")
-    conformance = Conformance(service, promises.name, strict, "recorded", [Check(name, path, judgement)])
+    paths = _traces(trace)
+    headers = [read_header(path) for path in paths]
+    services = sorted({str(header.get("service") or "") for header in headers})
+    if profile is None and (len(services) > 1 or not services[0]):
+        raise click.UsageError(f"{trace} does not name one service; give --profile")
+    promises = load_profile(profile or services[0])
+    checks = [
+        Check(str(header.get("scenario") or path.stem), path, judge_file(path, promises, rules=rules, strict=strict))
+        for path, header in zip(paths, headers, strict=True)
+    ]
+    conformance = Conformance(services[0] or "a recorded trace", promises.name, strict, "recorded", checks)
     print_conformance(Console(), conformance, RULES)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
         write_conformance(conformance, RULES, report)
         click.echo(f"report: {report / 'conformance.html'}")
     ctx.exit(conformance.exit_code)
+
+
+def _traces(given: Path) -> list[Path]:
+    if not given.is_dir():
+        return [given]
+    found = [given / "trace.jsonl"] if (given / "trace.jsonl").exists() else sorted(given.glob("*.jsonl"))
+    if not found:
+        raise click.UsageError(f"{given}: there is no trace in this folder")
+    return found

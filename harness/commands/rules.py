@@ -30,19 +30,19 @@ def rules(ctx: click.Context, selection: tuple[str, ...], mutants: bool) -> None
         for rule in chosen:
             _whole(console, rule, profiles)
     else:
-        _list(console, chosen, profiles)
+        _list(console, chosen)
 
 
-def _list(console: Console, chosen: list[Rule], profiles: dict[str, Profile]) -> None:
+def _list(console: Console, chosen: list[Rule]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("rule", "severity", "promised by", "requirement"):
-        table.add_column(heading, no_wrap=heading in ("rule", "severity"))
+    for heading in ("rule", "severity", "requirement"):
+        table.add_column(heading, no_wrap=heading != "requirement")
     section = ""
     for rule in chosen:
         if rule.section != section:
             section = rule.section
             table.add_row(Text(section_title(rule.id), "bold"))
-        table.add_row(f"  {rule.id}", rule.severity, ", ".join(_promising(rule, profiles)), rule.requirement)
+        table.add_row(f"  {rule.id}", rule.severity, rule.requirement)
     console.print(table)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from harness.contract.catalogue import RULES, promised, select
 from harness.contract.check import HOOK_NAMES, Check, Hooks
-from harness.contract.profile import Profile, load_profile
+from harness.contract.profile import Profile
 from harness.contract.propagation import Propagation, figures
 from harness.contract.rule import SHOULD
 from harness.contract.verdict import Judgement, Problem, RuleOutcome, Verdict
 from harness.contract.world import World
-from harness.trace.history import open_history
+from harness.trace.history import History, open_history
 from harness.trace.record import Record
 
 Listener = Callable[..., None]
@@ -96,20 +96,21 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
-def judge_file(
-    path: Path, profile: Profile | None = None, *, rules: tuple[str, ...] = (), strict: bool = False
+def judge_history(
+    history: History, profile: Profile, *, rules: tuple[str, ...] = (), strict: bool = False
 ) -> Judgement:
-    """Judge a trace file, by the profile of the service that its header names if none is given.
-
-    Raises TraceError when it is no trace, ProfileError when it names no known service, UnknownRuleError.
-    """
-    history = open_history(path)
-    chosen = profile or load_profile(str(history.header.get("service") or "(none)"))
-    judging = Judge(chosen, history.header, rules=rules, strict=strict)
+    """Judge a whole trace. Raises ProfileError when its parameters make no sense, UnknownRuleError."""
+    judging = Judge(profile, history.header, rules=rules, strict=strict)
+    feed = judging.feed
     for record in history:
-        judging.feed(record)
+        feed(record)
     problems = [Problem(line, text) for line, text in history.problems]
     more = history.problem_count - len(problems)
     if more > 0:
         problems.append(Problem(0, f"and {more} more"))
     return judging.conclude(problems)
+
+
+def judge_file(path: Path, profile: Profile, *, rules: tuple[str, ...] = (), strict: bool = False) -> Judgement:
+    """Judge a trace file. Raises TraceError when it is none, ProfileError, UnknownRuleError."""
+    return judge_history(open_history(path), profile, rules=rules, strict=strict)

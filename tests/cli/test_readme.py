@@ -25,6 +25,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+def block(language: str, holding: str) -> str:
+    return next(found for found in blocks(language) if holding in found)
+
+
 def commands() -> list[str]:
     lines = [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]
     return [line for line in lines if line]
@@ -36,7 +40,7 @@ def test_the_library_example_makes_a_call(tmp_path: Path, monkeypatch: pytest.Mo
     service.start()
     try:
         names: dict[str, Any] = {}
-        exec(compile(blocks("python")[0], "README.md", "exec"), names)
+        exec(compile(block("python", "CallEngine"), "README.md", "exec"), names)
         frames = asyncio.run(names["main"](service.url, service.secret))
     finally:
         service.stop()
@@ -45,12 +49,12 @@ def test_the_library_example_makes_a_call(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_scenario_of_the_readme_is_valid() -> None:
-    text = blocks("yaml")[0]
+    text = block("yaml", "roles:")
     assert yaml.safe_load(text)["name"] == "team meeting"
     assert parse_scenario(text.encode(), "README.md").rooms == 3
 
 
-@pytest.mark.parametrize("line", [c for c in commands() if c.startswith(("harness scenario", "make"))])
+@pytest.mark.parametrize("line", [c for c in commands() if c.startswith(("harness scenario", "harness rules RC", "make"))])
 def test_quick_commands_do_what_they_say(line: str) -> None:
     words = shlex.split(line)
     if words[0] == "make":
@@ -85,3 +89,16 @@ def test_every_option_the_readme_uses_exists() -> None:
         )
         for option in (word for word in words if word.startswith("-")):
             assert option in done.stdout, f"{line}: {option}"
+
+
+def test_the_test_of_the_readme_asks_what_the_fixture_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, assert_conforms: Callable[..., Any]
+) -> None:
+    log = ROOT / "docs" / "examples" / "zego-callbacks.jsonl"
+    mapping = ROOT / "docs" / "examples" / "zego.yaml"
+    monkeypatch.chdir(tmp_path)
+    words = ["trace", "import", str(log), "--mapping", str(mapping), "--service", "zego", "-o", "callbacks.jsonl"]
+    subprocess.run([sys.executable, "-m", "harness", *words], check=True, capture_output=True)
+    names: dict[str, Any] = {}
+    exec(compile(block("python", "assert_conforms"), "README.md", "exec"), names)
+    names["test_our_callbacks_keep_the_contract"](assert_conforms)

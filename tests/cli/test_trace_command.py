@@ -49,7 +49,7 @@ def test_what_was_imported_is_judged_like_any_trace(harness: Harness, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
     assert "against profile zego" in done.stdout
     harness("trace", "import", DUMP, "--webrtc-internals", "-o", "dump.jsonl")
-    done = harness("check", "dump.jsonl", "--strict", "--profile", str(EXAMPLES / "webrtc-internals.yaml"))
+    done = harness("check", "dump.jsonl", "--strict", "--profile", "webrtc-internals")
     assert (done.returncode, done.stderr) == (0, "")
     assert {line.split()[0] for line in done.stdout.splitlines() if " PASS " in line} >= {"PB-01", "PL-01", "QM-01"}
 
