@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from harness.call import CallEngine, CallError, EventHandler, UpdateType, User
 from harness.call.callbacks import RoomStreamsUpdated
+from harness.conform.argument import Token
 from harness.conform.operation import ALL
 from harness.conform.stage import Stage
+from harness.conform.token import REFUSED_WITH, expiry, fault
 from harness.trace.writer import TraceWriter
 
 log = logging.getLogger(__name__)
@@ -24,13 +27,30 @@ class ClientTrace:
     def __init__(self, trace: TraceWriter) -> None:
         self._trace = trace
         self.gone = False
+        self._tokens: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
 
     def now(self) -> float:
         return self._trace.now()
 
+    def bears(self, call: str, expires: float, fault: str) -> None:
+        """The next call of this name, in the order in which they are begun, bears a token: the record will say so."""
+        self._tokens[call].append((expires, fault))
+
     def write(self, record: dict[str, Any]) -> None:
-        if not self.gone:
-            self._trace.write(record)
+        if self.gone:
+            return
+        if record["kind"] == "call" and self._tokens[record["name"]]:
+            expires, fault = self._tokens[record["name"]].popleft()
+            record["args"]["token_expires"] = expires
+            if fault:
+                self._mark_invalid(record, fault)
+        self._trace.write(record)
+
+    def _mark_invalid(self, call: dict[str, Any], why: str) -> None:
+        """Before the call, so that who judges knows that it must be refused."""
+        where = {name: call[name] for name in ("client", "user", "room")}
+        args = {"call": call["name"], "codes": list(REFUSED_WITH), "why": why}
+        self._trace.write({"kind": "mark", "name": "invalid", "args": args, "t": call["t"], **where})
 
 
 class Client(EventHandler):
@@ -91,8 +111,13 @@ class Client(EventHandler):
         self._rosters.pop(room, None)
         self._plays_all.discard(room)
         self._playing = {(where, stream) for where, stream in self._playing if where != room}
-        token = self._stage.token(user, room, args["token"])
+        token = self._token("login", user, room, args["token"])
         self._call(self._engine.login_room(room, User(user, user), token, user_updates=args["user_updates"]))
+
+    def _token(self, call: str, user: str, room: str, wanted: Token) -> str:
+        token = self._stage.token(user, room, wanted)
+        self._trace.bears(call, expiry(token), fault(wanted, user))
+        return token
 
     def _logout(self, args: Args) -> None:
         self._call(self._engine.logout_room(args["room"]))
@@ -118,7 +143,7 @@ class Client(EventHandler):
 
     def _renew_token(self, args: Args) -> None:
         room = args["room"]
-        token = self._stage.token(self.user, self.room if room is None else room, args["token"])
+        token = self._token("renew_token", self.user, self.room if room is None else room, args["token"])
         self._call(self._engine.renew_token(token, room))
 
     def _destroy(self, args: Args) -> None:
