@@ -67,13 +67,16 @@ class Judge:
         for name, listeners in self._hooks.items():
             self._hooks[name] = [each for each in listeners if getattr(each, "__self__", None) is not check]
 
-    def conclude(self, problems: Iterable[Problem] = ()) -> Judgement:
-        """The verdicts. problems: what kept the trace from being read whole."""
+    def conclude(self, problems: Iterable[Problem] = (), *, whole: bool = True) -> Judgement:
+        """The verdicts. problems: what kept the trace from being read. whole: all before its end was read, in order;
+        if not, a breach may be of the trace's making, and is no verdict."""
         world = self._world
         world.run_timers(world.now + 1e-9)
         world.tell("finish", None)
-        outcomes = {rule: self._outcome(rule) for rule in self._selected}
         found = list(problems)
+        outcomes = {rule: self._outcome(rule) for rule in self._selected}
+        if not whole:
+            _doubt(outcomes, found)
         if not world.records and not found:
             found.append(Problem(0, "the trace has no records"))
         seconds = world.now - world.first if world.first is not None else 0.0
@@ -92,6 +95,14 @@ class Judge:
         return check.outcome()
 
 
+def _doubt(outcomes: dict[str, RuleOutcome], problems: list[Problem]) -> None:
+    where = f" (line {problems[0].line})" if problems else ""
+    for outcome in outcomes.values():
+        if outcome.verdict in (Verdict.FAIL, Verdict.NON_STRICT):
+            outcome.verdict = Verdict.UNKNOWN
+            outcome.reason = f"records are missing or out of order{where}: the breach may be the trace's"
+
+
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
@@ -108,7 +119,7 @@ def judge_history(
     more = history.problem_count - len(problems)
     if more > 0:
         problems.append(Problem(0, f"and {more} more"))
-    return judging.conclude(problems)
+    return judging.conclude(problems, whole=history.whole)
 
 
 def judge_file(path: Path, profile: Profile, *, rules: tuple[str, ...] = (), strict: bool = False) -> Judgement:

@@ -45,6 +45,11 @@ class History:
     def problem_count(self) -> int:
         return self._problems.count
 
+    @property
+    def whole(self) -> bool:
+        """Nothing is missing or out of its place but for a last line that was cut off."""
+        return self._problems.count == int(self._problems.cut)
+
     def __iter__(self) -> Iterator[Record]:
         """Raises TraceError when the file can be read no further."""
         problems = self._problems = Problems()
@@ -141,7 +146,7 @@ def _pass_over(file: BinaryIO, line: bytes, number: int, problems: Problems) -> 
         while (line := file.readline(MAX_LINE_BYTES)) and not line.endswith(b"\n"):
             pass
     if not line.endswith(b"\n"):
-        problems.add(number, f"the trace was cut in line {number}", always=True)
+        problems.add_cut(number)
         return False
     return True
 

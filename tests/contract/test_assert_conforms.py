@@ -49,7 +49,7 @@ def test_a_rule_that_had_to_be_exercised_and_was_not_is_no_pass() -> None:
 def test_a_trace_that_was_cut_is_no_pass(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(b"".join(made_lines(500))[:-7])
-    with pytest.raises(AssertionError, match="no verdict: .*cut"):
+    with pytest.raises(AssertionError, match=r"no verdict: .*cut"):
         assert_conforms(path, "reference")
 
 
