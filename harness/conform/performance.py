@@ -13,6 +13,8 @@ from harness.conform.schedule import Schedule
 from harness.conform.stage import Stage
 from harness.trace.writer import TraceWriter, header
 
+QUIET = 1.2  # times until news has reached everybody: it counts from the result of the last call, not from the call
+
 
 async def perform(
     schedule: Schedule, stage: Stage, sink: Callable[[bytes], None], naming: Naming | None = None
@@ -46,7 +48,7 @@ async def perform(
         await _play(schedule, stage, actors)
         for actor in actors.values():
             actor.heal_all()
-        await asyncio.sleep(stage.windows.settle)
+        await asyncio.sleep(QUIET * stage.windows.settle)
         _mark(trace, "quiet")
     finally:
         await asyncio.gather(*(actor.leave() for actor in actors.values()))

@@ -59,6 +59,7 @@ class Codes(_Part):
     no_engine: tuple[Code, ...] = (1000001,)
     stream_taken: tuple[Code, ...] = (1003028,)
     channel_busy: tuple[Code, ...] = (1003023,)
+    stream_unknown: tuple[Code, ...] = (1004002,)
     gave_up: tuple[Code, ...] = (1002053,)
 
 

@@ -196,7 +196,10 @@ class World:
     def _result(self, record: Record) -> None:
         client = self.clients.get(record.client)
         call = client.calls.pop(record.op, None) if client is not None else None
-        if client is None or call is None:
+        if client is None:
+            return
+        if call is None:
+            self.tell("unasked", record, record, client)
             return
         presence = client.rooms.get(call.room)
         self.tell("result", record, record, call, client, presence)

@@ -10,6 +10,7 @@ import pytest
 from performed import SHIPPED, of, perform, records, rosters, schedule, states, time_of
 
 from harness.conform.argument import Token
+from harness.conform.performance import QUIET
 from harness.conform.run import virtual_trace, virtual_traces
 from harness.conform.schedule import Schedule
 from harness.conform.schedule_file import load_schedule
@@ -94,7 +95,7 @@ def test_everything_is_healed_and_quiet_before_the_mark_and_everybody_leaves_aft
     (begin, end) = of(found, "alice#1", "black_hole", "fault")
     assert (begin["args"]["phase"], end["args"]["phase"]) == ("begin", "end")
     assert (begin["user"], begin["room"]) == ("alice", "room")
-    assert quiet == pytest.approx(end["t"] + 5)
+    assert quiet == pytest.approx(end["t"] + 5 * QUIET)
     leaving = [r for r in found if r["t"] >= quiet and r["kind"] == "call"]
     assert [(r["client"], r["name"]) for r in leaving if r["name"] in ("logout", "destroy")] == [
         ("alice#1", "logout"),

@@ -143,13 +143,13 @@ def _forget(session: Session | None, event: dict[str, Any]) -> None:
 
 
 def held(to: str, first: str, until: str, **fields: Any) -> Sabotage:
-    """Two events to a user change places: `first` waits for the next `until`."""
+    """Two events to a user change places: `first`, with these fields, waits for the next `until`."""
 
     def sabotage(stage: VirtualStage) -> None:
         server = stage.server
         carry: Carry = server.carry_out
         addressees = Addressees(server)
-        first_pick, until_pick = Pick(first, to, "", 0, {}), Pick(until, to, "", 0, fields)
+        first_pick, until_pick = Pick(first, to, "", 0, fields), Pick(until, to, "", 0, {})
         waiting: list[Effect] = []
 
         def carry_out(effects: Iterable[Effect]) -> None:

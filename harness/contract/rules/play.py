@@ -103,8 +103,15 @@ class UnknownStreamWaits(Check):
     """A play before its publish stays REQ, and is LIVE within the play deadline of the publisher's LIVE."""
 
     def playing(self, presence: Presence, record: Record, machine: Machine) -> None:
+        if record.args.state == "IDLE":
+            self._given_up(presence, record, machine)
         if record.args.state != "LIVE":
             return
+        if machine.call is not None and any(
+            fact.must_from is not None and fact.must_from > machine.call.t
+            for fact in presence.room.stream_facts(machine.stream)
+        ):
+            self.judged()  # it waited, and the wait is over
         known = any(
             fact.may(record.t, self.world.propagation + self.world.slack)
             and fact.may_from <= record.t + self.world.epsilon
@@ -116,6 +123,19 @@ class UnknownStreamWaits(Check):
                 "the play of a stream that does not exist stays REQ", "LIVE", [machine.call],
                 presence.subject(stream=machine.stream), guilty=record,
             )  # fmt: skip
+
+    def _given_up(self, presence: Presence, record: Record, machine: Machine) -> None:
+        call = machine.call
+        if call is None or machine.state != "REQ" or record.args.code not in self.profile.codes.stream_unknown:
+            return
+        asked_to = machine.stop is not None or presence.leaving is not None or not presence.inside
+        if asked_to or presence.client.fault is not None or record.t - call.t > 0.9 * self.profile.retry_window:
+            return
+        self.judged()
+        self.broken(
+            "the play of a stream that does not exist stays REQ", f"IDLE with code {record.args.code}", [call],
+            presence.subject(stream=machine.stream), guilty=record,
+        )  # fmt: skip
 
     def live(self, fact: Fact) -> None:
         stream = fact.key.partition("\n")[0]

@@ -68,17 +68,21 @@ class CodeFitsState(Check):
 
 class LoginResolved(Check):
     def begin(self) -> None:
-        self._results: dict[Client, dict[int, Record]] = {}
+        self._answered: dict[str, Record] = {}  # client: the last result of a login
 
     def state(self, presence: Presence, record: Record, before: str) -> None:
         if before == "LOGGING_IN" and record.args.state in ("IN", "LOGIN_FAILED", "KICKED", "OUT"):
             self.judged()
 
     def result(self, record: Record, call: Record, client: Client, presence: Presence | None) -> None:
+        if call.name == "login" and call.op:
+            self._answered[client.name] = record
         if call.name != "login" or presence is None or presence.login is not call or record.args.result == "info":
             return
         if presence.changed is None and record.args.result == "fail":
             return  # refused before an attempt began
+        if client.destroyed is not None:
+            return  # no state is told any more
         self.judged()
         state, succeeded = presence.state, record.args.result == "ok"
         if succeeded and presence.entered is None:
@@ -101,6 +105,14 @@ class LoginResolved(Check):
             self.later(
                 self.world.now + self.profile.deadlines.call, self._still_open, presence, presence.changed, record
             )
+
+    def unasked(self, record: Record, client: Client) -> None:
+        first = self._answered.get(client.name)
+        if record.name == "login" and first is not None and first.op == record.op:
+            self.broken(
+                "a login has one result", "another one", [first], {"client": client.name, "room": record.room},
+                guilty=record,
+            )  # fmt: skip
 
     def _still_open(self, presence: Presence, attempt: Record, result: Record) -> None:
         if presence.changed is attempt and presence.client.destroyed is None:
@@ -192,6 +204,15 @@ class OneSession(Check):
 
 
 class RoomScope(Check):
+    def begin(self) -> None:
+        self._keys: dict[str, set[str]] = {}  # room: keys of its extra info that anybody set, or tried to
+        self._values: dict[tuple[str, str], dict[str, Record]] = {}  # user and key: by room, the call that set it last
+
+    def call(self, record: Record, client: Client, presence: Presence | None) -> None:
+        if record.name == "set_room_extra":
+            self._keys.setdefault(record.room, set()).add(record.args.key)
+            self._values.setdefault((client.user, record.args.key), {})[record.room] = record
+
     def stray(self, record: Record, client: Client | None, presence: Presence | None) -> None:
         if client is not None and (client.destroyed or client.crashed):
             return  # TD-03
@@ -214,22 +235,29 @@ class RoomScope(Check):
     def users(self, presence: Presence, record: Record) -> None:
         self.judged()
         if record.args.op != "DEL":
-            late = self.world.propagation + self.world.slack
             for item in record.args.items:
-                self._foreign(presence, record, "users", item.id, item.id, late)
+                self._foreign(presence, record, "users", item.id, item.id)
 
     def streams(self, presence: Presence, record: Record) -> None:
         self.judged()
         if record.args.op != "DEL":
-            late = self.world.propagation + self.world.slack
-            for item in record.args.items:
-                if item.user:
-                    self._foreign(presence, record, "streams", Room.stream_key(item.id, item.user), item.id, late)
+            self._foreign_streams(presence, record)
 
-    def _foreign(self, presence: Presence, record: Record, kind: str, key: str, shown: str, late: float) -> None:
+    def stream_extra(self, presence: Presence, record: Record) -> None:
+        self.judged()
+        self._foreign_streams(presence, record)
+
+    def _foreign_streams(self, presence: Presence, record: Record) -> None:
+        for item in record.args.items:
+            if item.user:
+                self._foreign(presence, record, "streams", Room.stream_key(item.id, item.user), item.id)
+
+    def _foreign(self, presence: Presence, record: Record, kind: str, key: str, shown: str) -> None:
         """Known in another room, and not in this one: it came through a wall."""
-        if getattr(presence.room, kind).may(key, record.t, late):
-            return
+        late = self.world.propagation + self.world.slack
+        unbroken = presence.entered is not None and presence.steady(max(presence.entered.t, record.t - late))
+        if getattr(presence.room, kind).may(key, record.t, late) or not unbroken:
+            return  # after an outage of its own, what is told may be old
         for room in self.world.rooms.values():
             if room is not presence.room and getattr(room, kind).may(key, record.t, late):
                 fact = next(getattr(room, kind).of(key))
@@ -244,6 +272,22 @@ class RoomScope(Check):
 
     def message(self, presence: Presence, record: Record) -> None:
         self.judged()
+        if record.args.sender:
+            self._foreign(presence, record, "users", record.args.sender, f"what {record.args.sender} said")
+
+    def room_extra(self, presence: Presence, record: Record) -> None:
+        """Nobody set this key here, and who is named set this very value somewhere else."""
+        self.judged()
+        key, room = record.args.key, presence.room.name
+        if key in self._keys.get(room, ()):
+            return
+        for name, call in self._values.get((record.args.by, key), {}).items():
+            if name != room and call.args.value == record.args.value:
+                self.broken(
+                    f"what is set in room {name} is not told in room {room}", f"{key} in {record.name}", [call],
+                    presence.subject(), guilty=record,
+                )  # fmt: skip
+                return
 
 
 RULES = (

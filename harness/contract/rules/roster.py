@@ -73,6 +73,13 @@ class Position(RosterCheck):
 
 
 class WellFormed(RosterCheck):
+    def stream_extra(self, presence: Presence, record: Record) -> None:
+        self.judged()
+        ids = [item.id for item in record.args.items]
+        if not ids or not all(ids):
+            fault = "an empty id" if ids else "an empty list"
+            self.broken("extra info names its streams", fault, [], presence.subject(), guilty=record)
+
     def roster(self, presence: Presence, record: Record, view: dict[str, Any], what: str) -> None:
         self.judged()
         items = record.args.items
