@@ -53,7 +53,9 @@ class Room:
         """Of a stream id, whoever published it; the latest last."""
         users = self.publishers.get(stream, ())
         found = [fact for user in users for fact in self.streams.of(self.stream_key(stream, user))]
-        return sorted(found, key=lambda fact: fact.may_from)
+        if len(found) > 1:
+            found.sort(key=lambda fact: fact.may_from)
+        return found
 
     def publish(self, fact: Fact, stream: str) -> None:
         self.publishers.setdefault(stream, set()).add(fact.user)

@@ -12,36 +12,67 @@ COUNT_SLACK = 5.0  # seconds by which a count may be early or late
 LEVELS = range(6)
 
 
+class _Watched:
+    """A stream that is LIVE. since: when its last quality, or the complaint that none had come, was."""
+
+    __slots__ = ("live", "machine", "period", "presence", "since")
+
+    def __init__(self, presence: Presence, machine: Machine, live: Record, period: float) -> None:
+        self.presence, self.machine, self.live, self.period = presence, machine, live, period
+        self.since = live.t
+
+
 class Cadence(Check):
+    """One look at all that is LIVE, once a period: a deadline for each stream would be most of the judge's work."""
+
     def begin(self) -> None:
         self._network: dict[tuple[str, str], Record] = {}
+        self._live: dict[Machine, _Watched] = {}
+        self._looking = False
 
     def publishing(self, presence: Presence, record: Record, machine: Machine) -> None:
-        if record.args.state == "LIVE":
-            self._watch(presence, machine, record, self.profile.periods.publish_quality)
+        self._watch(presence, record, machine, self.profile.periods.publish_quality)
 
     def playing(self, presence: Presence, record: Record, machine: Machine) -> None:
-        if record.args.state == "LIVE":
-            self._watch(presence, machine, record, self.profile.periods.play_quality)
+        self._watch(presence, record, machine, self.profile.periods.play_quality)
 
-    def _watch(self, presence: Presence, machine: Machine, live: Record, period: float) -> None:
-        if period:
-            self.world.while_open(presence, self.world.now + 2 * period, self._look, presence, machine, live, period)
+    def _watch(self, presence: Presence, record: Record, machine: Machine, period: float) -> None:
+        if record.args.state != "LIVE":
+            self._live.pop(machine, None)
+        elif period:
+            self._live[machine] = _Watched(presence, machine, record, period)
+            if not self._looking:
+                self._looking = True
+                self.later(self.world.now + period, self._look)
 
-    def _look(self, presence: Presence, machine: Machine, live: Record, period: float) -> None:
+    def _look(self) -> None:
         """At least one in any two periods while LIVE."""
-        client = presence.client
-        if machine.record is not live or client.fault is not None or client.crashed is not None or not presence.inside:
-            return
-        last = machine.quality.t if machine.quality is not None else live.t
-        self.judged()
-        if self.world.now - last > 2 * period - 1e-9 and last != self.world.now:
+        now, gone = self.world.now, []
+        for machine, watched in self._live.items():
+            client = watched.presence.client
+            if not watched.presence.open or client.crashed is not None or client.destroyed is not None:
+                gone.append(machine)
+            elif client.fault is not None or not watched.presence.inside:
+                watched.since = now
+            else:
+                self._judge(watched, now)
+        for machine in gone:
+            del self._live[machine]
+        self._looking = bool(self._live)
+        if self._looking:
+            self.later(now + min(watched.period for watched in self._live.values()), self._look)
+
+    def _judge(self, watched: _Watched, now: float) -> None:
+        self.exercised += 1
+        machine, period = watched.machine, watched.period
+        if machine.quality is not None and machine.quality.t > watched.since:
+            watched.since = machine.quality.t
+        if now - watched.since > 2 * period:
             self.broken(
-                f"quality comes every {period:g} s while LIVE", f"nothing for {self.world.now - last:.1f} s",
-                [live, machine.quality], presence.subject(stream=machine.stream),
+                f"quality comes every {period:g} s while LIVE", f"nothing for {now - watched.since:.1f} s",
+                [watched.live, machine.quality], watched.presence.subject(stream=machine.stream),
             )  # fmt: skip
-            last = self.world.now
-        self.world.while_open(presence, last + 2 * period, self._look, presence, machine, live, period)
+            watched.since = now
 
     def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
         self._spacing(presence, record, machine, self.profile.periods.publish_quality)
