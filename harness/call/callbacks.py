@@ -197,6 +197,17 @@ class StreamQuality(Callback):
     level: int
     bytes: int
 
+    def fields(self) -> dict[str, Any]:  # by name: most records of a long trace are of this kind
+        return {
+            "stream": self.stream,
+            "fps": self.fps,
+            "kbps": self.kbps,
+            "rtt": self.rtt,
+            "loss": self.loss,
+            "level": self.level,
+            "bytes": self.bytes,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class PublisherQualityUpdated(StreamQuality):

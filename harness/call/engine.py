@@ -74,11 +74,12 @@ class CallEngine:
         if user.user_id != self._user:
             raise CallError(ErrorCode.BAD_REQUEST, "one engine is one user in all its rooms")
         membership = self._free()
-        membership.begin(room_id, user.user_id, self._epochs.get(room_id, 0))
+        attempt = membership.begin(room_id, user.user_id, self._epochs.get(room_id, 0))
         try:
             await membership.driver.login(room_id, user, token, user_updates=user_updates, client=self._instance)
         except BaseException:
-            if not membership.inside:  # else it was in before the call could return
+            # It may have been in before the call could return, or left and be on its way to another room.
+            if not membership.inside and membership.attempt == attempt:
                 membership.end()
             raise
 
@@ -102,8 +103,10 @@ class CallEngine:
         if room_id is not None and all(membership.room != room_id for membership in rooms):
             raise CallError(ErrorCode.NOT_IN_THIS_ROOM, "not logged in to this room")
         membership = self._in(room_id)
+        attempt = membership.attempt
         await membership.driver.logout()
-        membership.end()
+        if membership.attempt == attempt:  # else it is on its way to another room
+            membership.end()
 
     async def renew_token(self, token: str, room_id: str | None = None) -> None:
         await self._call("renew_token", {}, lambda: self._in(room_id).driver.renew_token(token), room_id)

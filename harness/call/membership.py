@@ -72,7 +72,7 @@ class Membership:
     def __init__(self, driver: Driver, dispatch: Dispatch, work: PeriodicWork, periods: Periods) -> None:
         self.driver = driver
         self.room = self.user = ""
-        self.epoch = 0
+        self.epoch = self.attempt = 0
         self.open = False  # from the login call to the end of the session, however it ends
         self.inside = False  # from IN to the end
         self._dispatch = dispatch
@@ -82,8 +82,11 @@ class Membership:
         self._sessions: dict[tuple[bool, str], MediaSession] = {}
         driver.bind(self._heard)
 
-    def begin(self, room: str, user: str, epoch: int) -> None:
+    def begin(self, room: str, user: str, epoch: int) -> int:
+        """The number of this attempt to get in."""
         self.room, self.user, self.epoch, self.open = room, user, epoch, True
+        self.attempt += 1
+        return self.attempt
 
     def end(self) -> None:
         """Out of the room: no report on anything in it comes any more."""

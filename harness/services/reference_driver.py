@@ -34,6 +34,7 @@ class ReferenceDriver:
         # None: out. Not done: on the way in or back. Its result: whether that succeeded.
         self._entry: asyncio.Future[bool] | None = None
         self._leaving = False
+        self._login = 0  # their number so far
         self._signalling: Channel | None = None
         self._knowledge = ClientKnowledge()
         self._publishing = Publishing(self, means)
@@ -55,6 +56,7 @@ class ReferenceDriver:
         self._identity = {"room": room_id, "user": user.user_id, "token": token, "client": client}
         self._knowledge, self._session = ClientKnowledge(), ""
         entry = self._entry = asyncio.get_running_loop().create_future()
+        self._login += 1
         self._state(RoomStateReason.LOGGING_IN)
         fields = {"name": user.user_name or user.user_id, "user_updates": user_updates}
         try:
@@ -118,13 +120,13 @@ class ReferenceDriver:
     async def logout(self) -> None:
         if self._entry is None:
             raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")
-        self._leaving = True
+        self._leaving, login = True, self._login
         try:
-            if self._inside and self._signalling is not None:
+            if self._signalling is not None:  # behind a login that is under way, or it would let a ghost in
                 with contextlib.suppress(CallError, TimeoutError):
                     async with asyncio.timeout(LOGOUT_PATIENCE):
                         await self._signalling.request("logout", {}, on_reply=self._logged_out)
-            if self._entry is not None:
+            if self._entry is not None and self._login == login:  # else the next login has begun
                 self._leave(RoomStateReason.OUT)
         finally:
             self._leaving = False

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from staged import SETTINGS, Member, on_stage
 
-from harness.call import CallError, ErrorCode
+from harness.call import CallError, ErrorCode, EventHandler, RoomStateReason
+from harness.call.callbacks import RoomStateUpdated
 from harness.conform.virtual_source import VirtualSource
 from harness.conform.virtual_stage import VirtualStage
 
@@ -234,5 +235,25 @@ def test_more_rooms_than_allowed_fail_with_the_vendors_number() -> None:
         alice.take()
         assert await code_of(alice.enter("r5")) == ErrorCode.ALREADY_LOGGED_IN
         assert alice.take() == [("room.state", "LOGGING_IN"), ("room.state", "LOGIN_FAILED", 1002001)]
+
+    on_stage(scene)
+
+
+def test_a_login_from_within_the_word_that_the_user_is_out_is_a_login_like_any_other() -> None:
+    async def scene(stage: VirtualStage) -> None:
+        alice = await Member(stage, "alice").enter()
+        logins: list[asyncio.Task[Member]] = []
+
+        class Returning(EventHandler):
+            def on_room_state_update(self, update: RoomStateUpdated) -> None:
+                if update.reason is RoomStateReason.OUT and not logins:
+                    logins.append(asyncio.create_task(alice.enter("other")))
+
+        alice.engine.set_event_handler(Returning())
+        await alice.engine.logout_room()
+        await logins[0]
+        await asyncio.sleep(1)
+        await alice.engine.send_message("hello", room_id="other")
+        assert [session.room_id for session in stage.server.logic.sessions.values()] == ["other"]
 
     on_stage(scene)
