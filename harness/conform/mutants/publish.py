@@ -8,23 +8,10 @@ from typing import Any
 from harness.conform.mutants.change import drop, edit, late, then, twice
 from harness.conform.mutants.client_faults import heard
 from harness.conform.mutants.mutant import Mutant
-from harness.conform.mutants.service_faults import after_login, both, session_of, told
+from harness.conform.mutants.service_faults import after_login, both, media_break, told
 from harness.conform.mutants.trace_faults import callback, chained, recorded
-from harness.conform.virtual_stage import VirtualStage
 
 STATE, FIRST = "cb pub.state", "cb pub.first"
-
-
-def _media_break(user: str, stream: str) -> Any:
-    """The media connection of a publication is lost, with nothing else wrong."""
-
-    def action(stage: VirtualStage) -> None:
-        session = session_of(stage.server.logic, user)
-        publication: Any = stage.server.publications.get((session.session_id if session else "", stream))
-        if publication is not None:
-            publication.end()
-
-    return action
 
 
 def _code(code: int) -> Any:
@@ -51,7 +38,7 @@ MUTANTS = (
     Mutant(
         "end-without-a-code", "PB-01", "A stream whose media broke ends with code 0.", "one-user",
         stage=both(
-            after_login("alice", 3, _media_break("alice", "a1")),
+            after_login("alice", 3, media_break("alice", "a1")),
             told("alice", "publisher_state", edit(lambda event: {**event, "code": 0}), state="IDLE"),
         ),
     ),

@@ -15,6 +15,22 @@ SCENES = {
 - {alice: login}
 - {after: 1 settle, mallory: login, token: bad}
 """,
+    "expired-token": """
+- {alice: login}
+- {after: 1 settle, mallory: login, token: expired}
+""",
+    "anothers-token": """
+- {alice: login}
+- {after: 1 settle, mallory: login, token: {for: alice}}
+""",
+    "extra-twice": """
+- {alice: login}
+- {bob: login}
+- {after: 0.5s, alice: publish, stream: a1}
+- {after: 0.5s, alice: stream_extra, stream: a1, text: "first"}
+- {after: 0.5s, alice: stream_extra, stream: a1, text: "second"}
+- {after: 2 settle, carol: login}
+""",
     "good-token-after-a-bad-one": """
 - {mallory: login, token: bad}
 - {after: 0.3s, mallory: login}
@@ -54,6 +70,13 @@ SCENES = {
 - {bob: login}
 - {after: 1 settle, bob: logout}
 - {after: 1 settle, bob: login}
+""",
+    "quick-return": """
+- {alice: login}
+- {bob: login}
+- {after: 1 settle, bob: logout}
+- {after: 0.1s, bob: login}
+- {after: 1 settle, alice: send, text: "was bob away?"}
 """,
     "notifications-off": """
 - {bob: login}
@@ -134,6 +157,68 @@ SCENES = {
 - {after: 1 settle, alice@phone: login}
 - {after: 1 settle, bob: send, text: "which one?"}
 """,
+    "one-publisher": """
+- {alice: login}
+- {bob: login}
+- {after: 0.5s, alice: publish, stream: a1}
+- {after: 3 settle, bob: send, text: "alice?"}
+""",
+    "one-of-two-rooms": """
+- {alice: login, room: red}
+- {alice: login, room: blue}
+- {bob: login, room: red}
+- {carol: login, room: blue, token: admin}
+- {after: 0.5s, alice: publish, stream: a1, room: red}
+- {alice: publish, stream: a2, room: red}
+- {after: 1 settle, alice: unpublish, stream: a2, room: red}
+- {after: 2 settle, carol: kick, target: alice}
+- {after: 1 settle, alice: login, room: blue}
+- {after: 1 settle, alice: logout, room: blue}
+- {after: 2 settle, bob: send, text: "still there?"}
+""",
+    "logout": """
+- {alice: login}
+- {bob: login}
+- {after: 0.5s, alice: publish, stream: a1}
+- {bob: publish, stream: b1}
+- {after: 1 settle, bob: play, stream: a1}
+- {after: 1 settle, bob: logout}
+- {after: 2 settle, alice: send, text: "alone"}
+""",
+    "destroy": """
+- {alice: login}
+- {bob: login}
+- {after: 1 settle, alice: destroy}
+- {after: 1 settle, bob: send, text: "alice?"}
+""",
+    "short-outage": """
+- {alice: login}
+- {bob: login}
+- {after: 0.5s, alice: publish, stream: a1}
+- {after: 1 settle, alice: reset}
+- {after: 2 settle, bob: send, text: "alice?"}
+""",
+    "short-silence": """
+- {alice: login}
+- {bob: login}
+- {after: 1 settle, alice: black_hole}
+- {after: 40s, alice: heal}
+- {after: 2 settle, bob: send, text: "alice?"}
+""",
+    "crash-and-the-same-stream": """
+- {alice: login}
+- {bob: login}
+- {after: 0.5s, alice: publish, stream: a1}
+- {after: 1 settle, alice: crash}
+- {after: 0.1 heartbeat, alice: login}
+- {after: 0.2s, alice: publish, stream: a1}
+""",
+    "another-device-without-streams": """
+- {bob: login}
+- {alice: login}
+- {after: 1 settle, alice@phone: login}
+- {after: 1 settle, bob: send, text: "which one?"}
+""",
     "another-device-meanwhile": """
 - {bob: login}
 - {alice: login}
@@ -172,7 +257,7 @@ SCENES = {
 - {dave: login}
 - {bob: unpublish, stream: b1}
 - {bob: publish, stream: b2}
-- {after: 1 settle, alice: heal}
+- {after: 1.2 heartbeat, alice: heal}
 - {after: 2 settle, bob: send, text: "welcome back"}
 """,
     "stop-while-away": """

@@ -74,6 +74,18 @@ def say(server: RoomServer, to: str, event: dict[str, Any], room: str = "") -> N
         server.carry_out([Send(session.session_id, event)])
 
 
+def media_break(user: str, stream: str) -> Callable[[VirtualStage], None]:
+    """The media connection of a publication is lost, with nothing else wrong."""
+
+    def action(stage: VirtualStage) -> None:
+        session = session_of(stage.server.logic, user)
+        publication: Any = stage.server.publications.get((session.session_id if session else "", stream))
+        if publication is not None:
+            publication.end()
+
+    return action
+
+
 # -- events ------------------------------------------------------------------------------------------------------------
 
 

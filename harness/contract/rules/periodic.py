@@ -185,7 +185,9 @@ class Count(Check):
         self.judged()
         last = self._last.get(presence, presence.entered.t if presence.entered is not None else record.t)
         too_soon = record.t - last < self.profile.periods.count - self._slack() - self.world.slack
-        if too_soon and presence.steady(last):  # what an outage held back comes all at once
+        entered = presence.entered.t if presence.entered is not None else last
+        # What an outage held back comes all at once, when it is over.
+        if too_soon and presence.steady(max(entered, last - self.world.propagation)):
             self.broken(
                 f"the number of users comes every {self.profile.periods.count:g} s", f"{record.t - last:.1f} s apart",
                 [presence.entered], presence.subject(), guilty=record,

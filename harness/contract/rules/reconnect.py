@@ -34,12 +34,11 @@ class ShortOutageUnseen(Check):
 
     @staticmethod
     def _own_doing(outage: Outage, stream: str) -> bool:
-        """Once back, the user published or stopped this stream, or left, of its own will."""
-        presence, returned = outage.presence, outage.returned
-        assert returned is not None
+        """Since it was cut off, the user published or stopped this stream, or left, of its own will."""
+        presence = outage.presence
         machine = presence.pubs.get(stream)
         calls = (presence.ended, machine.call if machine else None, machine.stop if machine else None)
-        ours = any(record is not None and record.t >= returned.t for record in calls)
+        ours = any(record is not None and record.t >= outage.earliest for record in calls)
         return ours or (stream == "" and presence.ended is not None)
 
 
@@ -204,19 +203,31 @@ class StreamsRecover(Check):
             return
         for stream in outage.streams:
             machine = presence.pubs.get(stream)
-            if (
-                machine is not None
-                and machine.stop is None
-                and machine.call is not None
-                and machine.call.t < returned.t
-            ):
+            if machine is not None and self._to_recover(machine, returned) and not self._may_be_refused(outage, machine):
                 self._recovered(outage, machine, "published")
         for stream in outage.plays:
             machine = presence.plays.get(stream)
             facts = presence.room.stream_facts(stream)
             there = any(_settled(fact, self.world.now - self.profile.deadlines.play) and fact.holds for fact in facts)
-            if there and machine is not None and machine.stop is None and machine.call is not None:
+            if there and machine is not None and self._to_recover(machine, returned):
                 self._recovered(outage, machine, "played")
+
+    @staticmethod
+    def _to_recover(machine: Machine, returned: Record) -> bool:
+        """Asked for before, and not stopped since; if it has ended, then only after its user was back."""
+        last = machine.record
+        if machine.stop is not None or last is None:
+            return False
+        if machine.call is None:
+            return machine.state == "IDLE" and last.t >= returned.t
+        return machine.call.t < returned.t
+
+    def _may_be_refused(self, outage: Outage, machine: Machine) -> bool:
+        """Another user has taken the stream's id meanwhile, or the token has expired."""
+        offset, expires = self.world.unix_offset, outage.presence.token_expires
+        expired = offset is not None and expires is not None and expires + offset <= self.world.now
+        last = machine.record
+        return expired or (last is not None and last.args.code in self.profile.codes.stream_taken)
 
     def _recovered(self, outage: Outage, machine: Machine, what: str) -> None:
         self.judged()

@@ -23,6 +23,7 @@ REASONS = {
     "retry": {DISCONNECTED, SILENT},
     "failed": {DISCONNECTED, STOPPED, REMOVED},
 }
+BY_CALL = frozenset(("unpublish", "logout", "kick", "relogin"))  # of several at once, any may be what ended it
 
 
 class RosterCheck(Check):
@@ -313,7 +314,9 @@ class DeleteReason(Check):
         )
 
     def _look(self, presence: Presence, record: Record, facts: list[Fact], outage: Outage | None, reason: int) -> None:
-        allowed = set().union(*(REASONS.get(fact.cause, set()) for fact in facts))
+        causes = {fact.cause for fact in facts}
+        causes |= {cause for fact in facts for _, cause, _ in fact.rest if cause in BY_CALL}
+        allowed = set().union(*(REASONS.get(cause, set()) for cause in causes))
         if outage is not None:
             allowed |= {SILENT, DISCONNECTED} | ({REPEATED} if outage.replaced else set())
         if facts and reason not in allowed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.contract.check import Check
 from harness.contract.presence import Client, Presence
 from harness.contract.rule import MUST, Rule
@@ -96,6 +98,34 @@ class NothingAfterDestroy(Check):
                 "after destroy no callback comes", record.name, [client.destroyed],
                 {"client": client.name, "room": record.room}, guilty=record,
             )  # fmt: skip
+
+    def entered(self, presence: Presence, fact: Fact) -> None:
+        """With a new engine of a user whose last one was destroyed."""
+        clients = self.world.by_user.get(presence.client.user, {}).values()
+        destroyed = [client.destroyed for client in clients if client.destroyed is not None]
+        login, room = presence.login, presence.room
+        if not destroyed or login is None:
+            return
+        due: list[list[Fact]] = []
+        for facts in (room.users, room.streams):
+            others = [each for each in facts.current.values() if each.user != presence.client.user]
+            due.append([each for each in others if each.holds and each.older_than(login)])
+        self.later(self.world.now + self.world.propagation, self._hears, presence, due, fact.since, destroyed[-1])
+
+    def _hears(self, presence: Presence, due: list[list[Fact]], entered: Record, destroyed: Record) -> None:
+        if not presence.steady(entered.t):
+            return
+        self.judged()
+        views: tuple[tuple[str, Collection[str], bool], ...] = (
+            ("roster.users", presence.users, presence.user_updates), ("roster.streams", presence.streams, True),
+        )  # fmt: skip
+        for (name, view, wanted), facts in zip(views, due, strict=True):
+            names = {fact.key.partition("\n")[0] for fact in facts if fact.holds}
+            if wanted and names and not names & set(view):
+                self.broken(
+                    "a new engine's callbacks work", f"no {name} came of what was there", [destroyed, entered],
+                    presence.subject(),
+                )  # fmt: skip
 
     def gone(self, fact: Fact) -> None:
         if fact.cause == "destroy" and fact.end is not None:
