@@ -164,3 +164,33 @@ def test_a_muted_camera_is_no_freeze(testbed: Any, participants: Any) -> None:
             assert subscription.measure.video.lost == 0
 
     asyncio.run(scene())
+
+
+def test_first_frames_and_quality_of_a_real_call_come_in_order_and_say_what_flowed(
+    testbed: Any, participants: Any
+) -> None:
+    async def scene() -> None:
+        async with testbed() as bed:
+            alice, bob = [await bed.caller(who).enter() for who in participants(2)]
+            await alice.play(bob)
+            for event, caller in (("pub.quality", bob), ("play.quality", alice), ("net.quality", alice)):
+                await caller.hears(event)
+            firsts = [(c.event, c.media, c.stage) for c in (*bob.heard, *alice.heard) if c.event.endswith("first")]
+            of_bob = [f for f in firsts if f[0] == "pub.first"]
+            assert sorted(of_bob[:4]) == [
+                ("pub.first", medium, stage) for medium in ("audio", "video") for stage in ("captured", "sent")
+            ]
+            for medium in ("audio", "video"):
+                assert firsts.index(("pub.first", medium, "captured")) < firsts.index(("pub.first", medium, "sent"))
+                assert firsts.index(("play.first", medium, "received")) < firsts.index(
+                    ("play.first", medium, "rendered")
+                )
+            played = (await alice.hears("play.quality")).fields()
+            sent = (await bob.hears("pub.quality")).fields()
+            assert played["fps"] == pytest.approx(25, abs=4)
+            assert sent["fps"] == pytest.approx(25, abs=4)
+            assert 100 < played["kbps"] < 400
+            assert 0 <= played["loss"] < 0.1
+            assert sent["rtt"] is not None
+
+    asyncio.run(scene())
