@@ -30,6 +30,7 @@ def parameters(settings: Settings, settle: float) -> dict[str, Any]:
         "token_expiry": "kick" if settings.kick_on_token_expiry else "keep",
         "token_warning": settings.token_warning,
         "count": settings.count_interval,
+        "users_per_room": settings.users_per_room,
         "propagation": settle,
         "settle": settle,
     }

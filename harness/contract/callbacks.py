@@ -120,6 +120,8 @@ class CallbackFold:
                 fact.confirm(record)
                 self._ends.login_succeeded(presence, record)
                 world.tell("entered", record, presence, fact)
+                if presence.leaving is not None:
+                    self._ends.doubt_presence(presence, presence.leaving, "logout")
                 break
 
     def _users(self, presence: Presence, record: Record) -> None:

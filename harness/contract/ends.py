@@ -24,7 +24,10 @@ class Ends:
     # -- calls that end something --------------------------------------------------------------------------------
 
     def logout_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
-        if presence is not None and presence.inside:
+        if presence is None or not (presence.open or presence.changed is None):
+            return
+        presence.leaving = record
+        if presence.inside:
             self.doubt_presence(presence, record, "logout")
 
     def unpublish_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
@@ -72,8 +75,9 @@ class Ends:
         outcome, name = result.args.result, call.name
         if outcome == "info":
             return
-        if name == "login" and outcome == "fail" and presence is not None and presence.login is call:
-            self.login_failed(presence, result)
+        if name == "login" and presence is not None and presence.login is call:
+            if outcome == "fail" and presence.entered is None:  # else the state says otherwise, which is RS-04's
+                self.login_failed(presence, result)
         elif presence is not None and name in ("logout", "unpublish"):
             self._ended_by(presence, call, result)
         elif name == "publish" and outcome == "fail" and presence is not None:
@@ -85,23 +89,25 @@ class Ends:
             self._kick_returned(call, result)
 
     def _ended_by(self, presence: Presence, call: Record, result: Record) -> None:
+        if presence.leaving is call and result.args.result != "ok":
+            presence.leaving = None
         facts = [*self._owned(presence), *self._own_streams(presence)]
         for fact in facts:
             if fact.end is call and result.args.result == "ok":
                 fact.doubt(result, fact.cause, result.t)
-            elif fact.end is call:
-                fact.stand()
+            elif result.args.result != "ok":
+                fact.withdraw(call)
 
     def _kick_returned(self, call: Record, result: Record) -> None:
         room = self._world.rooms.get(call.room)
         fact = room.users.current.get(call.args.user) if room is not None else None
-        if fact is None or fact.end is not call:
+        if fact is None:
             return
         for held in (fact, *self._own_streams(fact.owner)):
-            if held.end is call and result.args.result == "ok":
+            if held.end is call and held.older_than(call) and result.args.result == "ok":
                 held.doubt(result, "kick", result.t)
-            elif held.end is call:
-                held.stand()
+            elif result.args.result != "ok":
+                held.withdraw(call)
 
     def login_failed(self, presence: Presence, record: Record) -> None:
         """The user never came in; whom this login was to replace stays."""
@@ -112,8 +118,8 @@ class Ends:
         for other in self._world.by_user.get(presence.client.user, {}).values():
             for held in other.rooms.values():
                 for fact in (*self._owned(held), *self._own_streams(held)):
-                    if fact.cause == "relogin" and fact.end is presence.login:
-                        fact.stand()
+                    if presence.login is not None:
+                        fact.withdraw(presence.login)
 
     def login_succeeded(self, presence: Presence, record: Record) -> None:
         """Whom this login replaced is out, where the service has only one client of a user."""
@@ -121,8 +127,23 @@ class Ends:
         for other in self._world.by_user.get(user, {}).values():
             for held in other.rooms.values():
                 for fact in (*self._owned(held), *self._own_streams(held)):
-                    if fact.cause == "relogin" and fact.end is presence.login:
+                    if fact.cause == "relogin" and fact.end is presence.login and self._older(held, presence):
                         fact.doubt(record, "relogin", record.t)
+
+    @staticmethod
+    def _older(held: Presence, presence: Presence) -> bool:
+        """Of logins that are under way at the same time nobody can tell which comes first."""
+        login, entered = presence.login, held.entered
+        return login is not None and entered is not None and entered.t <= login.t
+
+    def _replaced_nobody(self, presence: Presence) -> None:
+        """It is out for another login of its user: those that came in while its own was under way are the newer."""
+        for other in self._world.by_user.get(presence.client.user, {}).values():
+            for held in other.rooms.values():
+                if held is not presence and held.inside and not self._older(held, presence):
+                    for fact in (*self._owned(held), *self._own_streams(held)):
+                        if presence.login is not None:
+                            fact.withdraw(presence.login)
 
     # -- ends by state -------------------------------------------------------------------------------------------
 
@@ -132,7 +153,10 @@ class Ends:
             self.login_failed(presence, record)
         elif state == "KICKED":
             by_code = {codes.kicked_same_user: "relogin", codes.kicked_token_expired: "expiry"}
-            self.doubt_presence(presence, record, by_code.get(record.args.code, "kick"), record.t)
+            cause = by_code.get(record.args.code, "kick")
+            self.doubt_presence(presence, record, cause, record.t)
+            if cause == "relogin":
+                self._replaced_nobody(presence)
         elif state == "OUT":
             self.doubt_presence(presence, record, "logout", record.t)
         else:
@@ -148,8 +172,11 @@ class Ends:
         outage = room.outages.get(presence.client.user)
         if outage is not None and outage.presence is presence and not presence.client.crashed:
             self._drop_outage_later(room, outage)
-        if not room.presences and not any(f.may(self._world.now, 0) for f in room.users.current.values()):
-            room.emptied_at = self._world.now
+        now = self._world.now
+        if not room.presences and all(
+            f.may_until is not None and f.may_until <= now for f in room.users.current.values()
+        ):
+            room.emptied_at = now
 
     def doubt_presence(self, presence: Presence, record: Record, cause: str, may_until: float | None = None) -> None:
         """A user's place and all that it publishes begin to end."""

@@ -55,8 +55,8 @@ class Presence:
     """
 
     __slots__ = (
-        "changed", "client", "ended", "entered", "login", "open", "plays", "pubs", "refused", "room", "session",
-        "state", "steady_since", "streams", "token_expires", "user_updates", "users",
+        "changed", "client", "ended", "entered", "leaving", "login", "open", "plays", "pubs", "refused", "room",
+        "session", "state", "steady_since", "streams", "token_expires", "user_updates", "users",
     )  # fmt: skip
 
     def __init__(self, client: Client, room: Room) -> None:
@@ -68,6 +68,7 @@ class Presence:
         self.entered: Record | None = None  # IN of this epoch
         self.ended: Record | None = None  # the terminal state, once there is one
         self.refused: Record | None = None
+        self.leaving: Record | None = None  # the call of a logout that is under way
         self.steady_since = NEVER
         self.session = ""
         self.user_updates = True
@@ -82,8 +83,8 @@ class Presence:
         return self.state in INSIDE
 
     def steady(self, since: float) -> bool:
-        """Inside without a break from `since` until now: it was told everything the service had to say."""
-        return self.steady_since <= since and self.state in INSIDE
+        """Inside without a break from `since` until now, not leaving: it was told all that the service had to say."""
+        return self.steady_since <= since and self.state in INSIDE and self.leaving is None
 
     def subject(self, **more: str) -> dict[str, str]:
         return {"client": self.client.name, "room": self.room.name, **more}

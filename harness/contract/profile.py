@@ -15,7 +15,7 @@ PROFILE_BYTES = 1 << 16
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Code = Annotated[int, Field(ge=0)]
 StateName = Literal["LOGIN_FAILED", "RECONNECTING", "RECONNECT_FAILED", "KICKED", "LOGOUT_FAILED"]
-RUN_PARAMETERS = ("heartbeat", "retry_window", "token_expiry", "token_warning")
+RUN_PARAMETERS = ("heartbeat", "retry_window", "token_expiry", "token_warning", "users_per_room")
 
 
 class ProfileError(ValueError):
@@ -80,6 +80,7 @@ class Profile(_Part):
     token_expiry: Literal["keep", "kick"] = "keep"
     roster: Literal["after_in", "with_in", "before_in"] = "after_in"
     leave_order: Literal["any", "streams_first", "user_first"] = "any"
+    users_per_room: Annotated[int, Field(ge=1)] | None = None  # None: not known
     duplicate_login: Literal["kick_old", "kick_old_silent", "refuse_new"] = "kick_old"
     exact_codes: bool = True
     codes: Codes = Codes()

@@ -14,6 +14,9 @@ from harness.trace.record import Record
 if TYPE_CHECKING:
     from harness.contract.presence import Presence
 
+_BY_OTHERS = ("relogin", "kick")
+_REST = 8  # doubts that are kept beside the first
+
 
 class Fact:
     """A user is in a room, or a stream of theirs is live. `cause` names what ended must: logout, unpublish, kick,
@@ -29,6 +32,7 @@ class Fact:
         "must_from",
         "must_until",
         "owner",
+        "rest",
         "since",
         "user",
     )
@@ -45,6 +49,11 @@ class Fact:
         self.since: Record | None = None
         self.end: Record | None = None
         self.cause = ""
+        self.rest: tuple[tuple[Record, str, float | None], ...] = ()  # what else began that can end it
+
+    def older_than(self, call: Record | None) -> bool:
+        """It was so before that call; of a login that was under way then, nobody can tell which came first."""
+        return call is not None and self.must_from is not None and self.must_from <= call.t
 
     @property
     def holds(self) -> bool:
@@ -52,22 +61,39 @@ class Fact:
         return self.must_from is not None and self.must_until is None
 
     def confirm(self, record: Record) -> None:
-        """Its owner was told of success, again or for the first time."""
+        """Its owner was told of success, again or for the first time.
+
+        What others began meanwhile to put it out can still come after that.
+        """
+        begun = self.must_from is None and self.cause in _BY_OTHERS
         self.must_from, self.since = record.t, record
+        if begun:
+            return
         self.must_until = self.may_until = self.end = None
-        self.cause = ""
+        self.cause, self.rest = "", ()
 
     def doubt(self, record: Record, cause: str, may_until: float | None = None) -> None:
         """Something began that can end it. The first such thing counts."""
         if self.must_until is None:
             self.must_until, self.end, self.cause = record.t, record, cause
+        elif record is not self.end and len(self.rest) < _REST:
+            self.rest = (*self.rest, (record, cause, may_until))
         if may_until is not None and (self.may_until is None or may_until < self.may_until):
             self.may_until = may_until
 
     def stand(self) -> None:
-        """What could have ended it did not."""
+        """What could have ended it did not; what else began meanwhile still can."""
         self.must_until = self.may_until = self.end = None
-        self.cause = ""
+        rest, self.cause, self.rest = self.rest, "", ()
+        for record, cause, may_until in rest:
+            self.doubt(record, cause, may_until)
+
+    def withdraw(self, record: Record) -> None:
+        """What this began is not to be: it was refused."""
+        if self.end is record:
+            self.stand()
+        elif self.rest:
+            self.rest = tuple(doubt for doubt in self.rest if doubt[0] is not record)
 
     def may(self, now: float, late: float) -> bool:
         """It may be true at `now`, or was so recently that news of it can still be under way for `late` seconds."""
@@ -103,7 +129,6 @@ class Facts:
             self.past[fact.key].remove(waiting[-1])
             self.past[fact.key].append(fact)
             self.current[fact.key] = waiting[-1]
-            waiting[-1].stand()
 
     def of(self, key: str) -> Iterator[Fact]:
         current = self.current.get(key)

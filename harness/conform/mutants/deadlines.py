@@ -134,7 +134,7 @@ MUTANTS = (
     Mutant(
         "one-delete-of-many-is-lost", "LV-04", "Now and then the end of a stream is not told.", "S01",
         stage=told("alice", STREAMS, drop, op="DEL", nth=1),
-        consequences=("RO-09", "XC-04"), because="the stream stays in the view, and outlives its user there",
+        consequences=("RO-09",), because="the stream outlives its user in the view",
         origin="ZEGO web 2.18.0",
     ),
     Mutant(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from harness.call import CallError, identifiers
 from harness.contract.check import Check
 from harness.contract.presence import Client, Machine, Presence
 from harness.contract.rule import MUST, Rule
+from harness.contract.truth import Fact
 from harness.trace.record import Record
 
 LIMITS = {  # call: argument, its check, its limit in bytes
@@ -41,7 +43,7 @@ class RefusedCall(Check):
         subject = {"client": client.name, "room": call.room}
         if record.args.result == "ok":
             self.broken(f"{call.name} is refused: {why}", "it succeeded", [call], subject, guilty=record)
-        elif codes and record.args.code not in codes:
+        elif codes and record.args.code not in codes and not _given_up(call, client, presence):
             allowed = " or ".join(map(str, codes))
             self.broken(
                 f"{call.name} is refused with {allowed}: {why}",
@@ -50,6 +52,16 @@ class RefusedCall(Check):
                 subject,
                 guilty=record,
             )
+
+
+def _given_up(call: Record, client: Client, presence: Presence | None) -> bool:
+    """The client left or was destroyed while it waited for the answer."""
+    if client.destroyed is not None and client.destroyed.line > call.line:
+        return True
+    if presence is None:
+        return False
+    again = call.name == "login" and presence.login is not None and presence.login.line > call.line
+    return again or presence.leaving not in (None, call)
 
 
 class Identifiers(RefusedCall):
@@ -79,13 +91,19 @@ class Identifiers(RefusedCall):
         if record.args.op == "DEL":
             return
         for item in record.args.items:
-            try:
-                check(item.id)
-            except CallError as error:
-                if item.id:  # an empty one is RO-02's
-                    self.broken(
-                        "ids that are not allowed are never shown", error.args[0], [], presence.subject(), guilty=record
-                    )
+            wrong = _fault(check, item.id)
+            if wrong and item.id:  # an empty one is RO-02's
+                self.broken("ids that are not allowed are never shown", wrong, [], presence.subject(), guilty=record)
+
+
+@lru_cache(maxsize=4096)  # everybody is shown the same ids
+def _fault(check: Callable[[str], None], text: str) -> str:
+    """What is wrong with an id; empty when nothing is."""
+    try:
+        check(text)
+    except CallError as error:
+        return str(error.args[0])
+    return ""
 
 
 def _bytes(text: str) -> int:
@@ -103,7 +121,9 @@ class WrongPhase(RefusedCall):
             if record.name != "destroy":
                 self.must_fail(record, codes.no_engine, "the engine was destroyed")
         elif record.name in NEEDS_ROOM and not self._room_is_near(client, presence):
-            self.must_fail(record, codes.not_logged_in, "the client is in no room")
+            # As below, where a logout is harmless.
+            allowed = codes.not_logged_in if client.rooms else codes.not_logged_in + codes.no_engine
+            self.must_fail(record, allowed, "the client is in no room")
         elif record.name == "logout":
             self._logout(record, client, presence)
 
@@ -116,6 +136,8 @@ class WrongPhase(RefusedCall):
 
     def _logout(self, record: Record, client: Client, presence: Presence | None) -> None:
         elsewhere = any(other.open for other in client.rooms.values())
+        if elsewhere and not record.room:
+            return  # it is in several rooms, and the call has to name one
         if elsewhere and (presence is None or not presence.open):
             self.must_fail(record, self.profile.codes.not_in_this_room, "the client is in another room")
         elif not elsewhere and presence is None and record.op:
@@ -126,7 +148,8 @@ class WrongPhase(RefusedCall):
         harmless = self._harmless.pop((call.client, call.op), None)
         if harmless is not None and record.args.result != "info":
             self.judged()
-            if record.args.result == "fail":
+            # Of a client without any room it may be forgotten that it was destroyed, long ago.
+            if record.args.result == "fail" and record.args.code not in self.profile.codes.no_engine:
                 self.broken(
                     "logout without a room succeeds", f"code {record.args.code}", [call],
                     {"client": client.name, "room": call.room}, guilty=record,
@@ -217,7 +240,8 @@ class NotAdmitted(RefusedCall):
     def call(self, record: Record, client: Client, presence: Presence | None) -> None:
         mark = self._announced.pop((record.client, record.name), None)
         if mark is not None:
-            self.must_fail(record, tuple(mark.args.codes), mark.args.why)
+            second = self.profile.codes.already_logged_in if presence is not None and presence.open else ()
+            self.must_fail(record, (*mark.args.codes, *second) if mark.args.codes else (), mark.args.why)
         elif record.name == "login" and self._expired(record):
             self.must_fail(record, (), "its token had expired")
 
@@ -233,6 +257,27 @@ class NotAdmitted(RefusedCall):
             self.later(self.world.now + self.world.propagation, self._forget, presence.room.name, presence.client.user)
         elif state == "IN":
             self._refused.pop((presence.room.name, presence.client.user), None)
+            self._count(presence, record)
+
+    def _count(self, presence: Presence, record: Record) -> None:
+        """Who was there before the login, and is still there, leaves no room for more than the limit."""
+        limit, login = self.profile.users_per_room, presence.login
+        if limit is None or login is None:
+            return
+        others = [f for f in presence.room.users.current.values() if f.user != presence.client.user and f.holds]
+        there = [(fact, fact.since) for fact in others if fact.older_than(login)]
+        if len(there) >= limit:
+            self.later(self.world.now + self.profile.deadlines.teardown, self._full, presence, record, there, limit)
+
+    def _full(
+        self, presence: Presence, record: Record, there: list[tuple[Fact, Record | None]], limit: int
+    ) -> None:
+        still = [fact for fact, since in there if fact.holds and fact.since is since]
+        if len(still) >= limit:
+            self.broken(
+                f"a room of {limit} users is full", f"{presence.client.user} came in as one more",
+                [still[0].since, presence.login], presence.subject(user=presence.client.user), guilty=record,
+            )  # fmt: skip
 
     def _forget(self, room: str, user: str) -> None:
         self._refused.pop((room, user), None)
@@ -242,12 +287,17 @@ class NotAdmitted(RefusedCall):
             return
         for item in record.args.items:
             refused = self._refused.get((presence.room.name, item.id))
-            others = [f for f in presence.room.users.of(item.id) if f.may(record.t, 0) and f.must_from is not None]
-            if refused is not None and not others:
+            if refused is not None and not self._may_be_there(presence, record, item.id, refused):
                 self.broken(
                     "whoever was refused is shown to nobody", f"{item.id} was", [refused],
                     presence.subject(user=item.id), guilty=record,
                 )  # fmt: skip
+
+    @staticmethod
+    def _may_be_there(presence: Presence, record: Record, user: str, refused: Record) -> bool:
+        """By an earlier login, or by one that was called after the refused one."""
+        found = [fact for fact in presence.room.users.of(user) if fact.may(record.t, 0)]
+        return any(fact.must_from is not None or fact.may_from >= refused.t for fact in found)
 
 
 RULES = (

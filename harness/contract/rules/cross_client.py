@@ -9,6 +9,8 @@ from harness.contract.rule import MUST, SHOULD, Rule
 from harness.contract.truth import Fact
 from harness.trace.record import Record
 
+States = list[tuple[Fact, Record | None]]  # facts, and since when they hold
+
 
 class NoEffectWithoutCause(Check):
     """Of users."""
@@ -38,10 +40,24 @@ class NoEffectWithoutCause(Check):
         facts = list(presence.room.users.of(user))
         caused = any(fact.must_until is not None or fact.must_from is None for fact in facts)
         if facts and not caused and user not in presence.room.outages and not _lately(facts, added, self.world.slack):
+            due = self.world.now + self.profile.deadlines.teardown
+            self.later(due, self._look, presence, record, _states(facts), added, user)
+
+    def _look(self, presence: Presence, record: Record, facts: States, added: Record, user: str) -> None:
+        if _unchanged(facts):
             self.broken(
                 "a user is deleted after a logout, a kick, another login or a fault", f"{user} did none of it",
-                [facts[0].since, added], presence.subject(user=user), guilty=record,
+                [facts[0][1], added], presence.subject(user=user), guilty=record,
             )  # fmt: skip
+
+
+def _states(facts: list[Fact]) -> States:
+    return [(fact, fact.since) for fact in facts]
+
+
+def _unchanged(facts: States) -> bool:
+    """What ends something may be told to its owner a little later than to the others: here nothing was."""
+    return all(fact.since is since and fact.must_until is None for fact, since in facts)
 
 
 def _lately(facts: list[Fact], added: Record, slack: float) -> bool:
@@ -79,9 +95,14 @@ class StreamsHaveCauses(Check):
         caused = any(fact.must_until is not None or fact.must_from is None for fact in facts)
         outage = item.user in presence.room.outages
         if facts and not caused and not outage and not _lately(facts, added, self.world.slack):
+            due = self.world.now + self.profile.deadlines.teardown
+            self.later(due, self._look, presence, record, _states(facts), added, stream)
+
+    def _look(self, presence: Presence, record: Record, facts: States, added: Record, stream: str) -> None:
+        if _unchanged(facts):
             self.broken(
                 "a stream is deleted after its end, its user's or a fault", f"{stream} was live all the time",
-                [facts[0].since, added], presence.subject(stream=stream, user=item.user), guilty=record,
+                [facts[0][1], added], presence.subject(stream=stream, user=facts[0][0].user), guilty=record,
             )  # fmt: skip
 
 
@@ -182,6 +203,19 @@ class MediaCausality(Check):
 
 
 class OneIncarnation(Check):
+    def users(self, presence: Presence, record: Record) -> None:
+        """Where the move to another device is silent, nobody else is told of it."""
+        if self.profile.duplicate_login != "kick_old_silent" or record.args.op != "DEL":
+            return
+        for item in record.args.items:
+            facts = [fact for fact in presence.room.users.of(item.id) if fact.must_until is not None]
+            moved = [f for f in facts if {f.cause, *(cause for _, cause, _ in f.rest)} == {"relogin"}]
+            if moved and len(moved) == len(facts):
+                self.broken(
+                    "nobody is told of a user's move to another device", f"{item.id} was deleted", [moved[0].end],
+                    presence.subject(user=item.id), guilty=record, should=True,
+                )  # fmt: skip
+
     def entered(self, presence: Presence, fact: Fact) -> None:
         user, entered = presence.client.user, presence.entered
         for client in self.world.by_user.get(user, {}).values():
@@ -209,14 +243,21 @@ class OneIncarnation(Check):
         self.judged()
         clients = self.world.by_user.get(presence.client.user, {}).values()
         rivals = [other for c in clients if c is not presence.client for other in c.rooms.values() if other.login]
-        newer = [o for o in rivals if o.login and presence.entered and o.login.t > presence.entered.t]
-        if self.profile.duplicate_login == "refuse_new" or (rivals and not newer):
+        older = all(self._certainly_older(rival, presence) for rival in rivals)
+        if self.profile.duplicate_login == "refuse_new" or (rivals and older):
             rule = "refused" if self.profile.duplicate_login == "refuse_new" else "the one that stays"
             self.broken(
                 f"of two clients of one user the newer is {rule}", "the other was kicked",
                 [presence.entered, *(o.login for o in rivals[:1])], presence.subject(user=presence.client.user),
                 guilty=record,
             )  # fmt: skip
+
+    def _certainly_older(self, rival: Presence, presence: Presence) -> bool:
+        """Of logins that were under way at the same time, nobody but the service knows which is the newer."""
+        login, entered = presence.login, rival.entered
+        if login is None or rival.refused is not None:
+            return login is not None
+        return entered is not None and entered.t < login.t - self.world.epsilon
 
 
 class OrderOfPublisher(Check):
@@ -236,7 +277,7 @@ class OrderOfPublisher(Check):
             other = room.streams.current.get(room.stream_key(name, user)) if name != stream else None
             if other is None or not other.holds or other.must_from is None or other.must_from >= mine.begin.t:
                 continue
-            if not presence.steady(other.must_from):
+            if name not in listed and not presence.steady(other.must_from):
                 continue
             self.judged()
             later_in_list = name in listed and listed.index(name) > listed.index(stream)

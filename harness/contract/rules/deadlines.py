@@ -227,19 +227,28 @@ class MediaComes(Check):
 
 
 class KickArrives(Check):
+    def begin(self) -> None:
+        self._told: dict[Presence, Record] = {}  # who was put out: KICKED, for as long as somebody may ask
+
+    def left(self, presence: Presence, record: Record) -> None:
+        if record.args.state == "KICKED":
+            self._told[presence] = record
+            self.later(self.world.now + 2 * self.world.propagation, self._told.pop, presence, None)
+
     def result(self, record: Record, call: Record, client: Client, presence: Presence | None) -> None:
         if call.name != "kick" or record.args.result != "ok":
             return
         room = self.world.rooms.get(call.room)
         fact = room.users.current.get(call.args.user) if room is not None else None
-        if fact is not None and fact.end is call:
+        if fact is not None and fact.end is call and fact.older_than(call):
             self.later(record.t + self.world.propagation, self._kicked, fact, call, self.profile.codes.kicked_by_server)
 
     def entered(self, presence: Presence, fact: Fact) -> None:
         if self.profile.duplicate_login == "refuse_new":
             return
         for other in presence.room.users.of(fact.user):
-            if other.cause == "relogin" and other.end is presence.login and other.owner is not presence:
+            replaced = other.cause == "relogin" and other.end is presence.login and other.owner is not presence
+            if replaced and other.older_than(presence.login):
                 code = self.profile.codes.kicked_same_user
                 self.later(self.world.now + self.world.propagation, self._kicked, other, presence.login, code)
 
@@ -253,17 +262,16 @@ class KickArrives(Check):
             and not self._left_itself(victim, cause)
         ):
             self.judged()
-            changed = victim.changed
-            told = changed is not None and changed.args.state == "KICKED"
-            if not told:
+            told = self._told.get(victim) or _kicked(victim.changed)
+            if told is None:
                 self.broken(
                     f"who is put out is told within {self.world.propagation:g} s", f"its state is {victim.state}",
-                    [cause, changed], victim.subject(user=fact.user),
+                    [cause, victim.changed], victim.subject(user=fact.user),
                 )  # fmt: skip
-            elif code and changed is not None and changed.args.code != code and self.profile.exact_codes:
+            elif code and told.args.code != code and self.profile.exact_codes:
                 self.broken(
-                    f"the kick has code {code}", f"code {changed.args.code}", [cause], victim.subject(user=fact.user),
-                    guilty=changed,
+                    f"the kick has code {code}", f"code {told.args.code}", [cause], victim.subject(user=fact.user),
+                    guilty=told,
                 )  # fmt: skip
         if self.profile.duplicate_login != "kick_old_silent" or cause.name == "kick":
             self._others_know(fact, cause)
@@ -285,6 +293,10 @@ class KickArrives(Check):
                     f"the others hear that {fact.user} was put out", "nothing came", [added, cause],
                     observer.subject(user=fact.user),
                 )  # fmt: skip
+
+
+def _kicked(state: Record | None) -> Record | None:
+    return state if state is not None and state.args.state == "KICKED" else None
 
 
 def _rule(number: str, check: type[Check], requirement: str, why: str, source: str) -> Rule:

@@ -30,8 +30,9 @@ class PublishEdges(Check):
 
     def _end(self, presence: Presence, record: Record, machine: Machine, code: int, subject: dict[str, str]) -> None:
         if machine.stop is not None:
-            if code != 0:
-                self.broken("after unpublish the code is 0", f"code {code}", [machine.stop], subject, guilty=record)
+            if code != 0 and machine.state == "LIVE":  # else it was refused before the unpublish arrived
+                due = self.world.now + self.profile.deadlines.teardown
+                self.world.while_open(presence, due, self._stopped, presence, record, machine.stop, subject)
         elif code == 0 and presence.inside and not self._ended_from_outside(presence, machine.stream):
             self.broken(
                 "a stream that ends by itself has a code that says why",
@@ -41,7 +42,14 @@ class PublishEdges(Check):
                 guilty=record,
             )
 
+    def _stopped(self, presence: Presence, record: Record, stop: Record, subject: dict[str, str]) -> None:
+        """The session goes on, so nothing else ended it meanwhile."""
+        if presence.client.fault is None and presence.inside:
+            self.broken("after unpublish the code is 0", f"code {record.args.code}", [stop], subject, guilty=record)
+
     def _ended_from_outside(self, presence: Presence, stream: str) -> bool:
+        if presence.leaving is not None:
+            return True
         key = presence.room.stream_key(stream, presence.client.user)
         return any(
             fact.owner is presence and fact.cause in ENDED_FROM_OUTSIDE for fact in presence.room.streams.of(key)
