@@ -86,6 +86,10 @@ class Presence:
         """Inside without a break from `since` until now, not leaving: it was told all that the service had to say."""
         return self.steady_since <= since and self.state in INSIDE and self.leaving is None
 
+    def unbroken(self, now: float, late: float) -> bool:
+        """Nothing that it is told now was held back by an outage: it has had none for `late` seconds, or since IN."""
+        return self.entered is not None and self.steady(max(self.entered.t, now - late))
+
     def subject(self, **more: str) -> dict[str, str]:
         return {"client": self.client.name, "room": self.room.name, **more}
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
-from harness.call.callbacks import RoomStateReason, RoomStateUpdated
+from harness.call.callbacks import RoomStateReason
 from harness.call.errors import ErrorCode
 from harness.conform.argument import Token
 from harness.conform.mutants.change import edit, then
-from harness.conform.mutants.client_faults import drivers, heard
 from harness.conform.mutants.mutant import Mutant, Tampering
 from harness.conform.mutants.service_faults import (
     Method,
     after_login,
-    both,
     handler,
     logic,
     media_break,
@@ -27,7 +24,6 @@ from harness.conform.mutants.service_faults import (
 from harness.conform.mutants.trace_faults import arguments, callback, chained, recorded
 from harness.conform.run import Sabotage
 from harness.conform.virtual_stage import VirtualStage
-from harness.room_service.effects import Effect
 
 OK = edit(arguments(result="ok", code=0))
 OTHER_CODE = edit(arguments(code=int(ErrorCode.SESSION_EXCEPTION)))
@@ -37,12 +33,9 @@ def _result(client: str, name: str, nth: int, change: Any) -> Tampering:
     return recorded(client, f"ret {name}", change, nth=nth)
 
 
-def _accepted(name: str, defect: str, call: str, nth: int, *consequences: str, because: str = "") -> Mutant:
+def _accepted(name: str, defect: str, call: str, nth: int, **more: Any) -> Mutant:
     """A call with an id or a text that cannot be succeeds. nth: of mallory's calls of this name in S14."""
-    return Mutant(
-        name, "IN-01", defect, "S14", trace=_result("mallory#1", call, nth, OK), consequences=consequences,
-        because=because,
-    )  # fmt: skip
+    return Mutant(name, "IN-01", defect, "S14", trace=_result("mallory#1", call, nth, OK), **more)
 
 
 def _illegal_user(stage: VirtualStage) -> None:
@@ -108,11 +101,6 @@ def _later_wins(first: str, refused: bool) -> Sabotage:
     return handler("publish", make)
 
 
-def _hears(refusal: RoomStateUpdated) -> list[tuple[float, Any]]:
-    """The refused user comes in for the others: see _shown."""
-    return [(0.0, refusal)]
-
-
 def _shown(stage: VirtualStage, original: Method) -> Method:
     """Who is refused is announced to the others all the same, for a second."""
 
@@ -140,28 +128,27 @@ def _state(reason: RoomStateReason) -> Any:
     return callback("room.state", {"state": reason.value, "code": 0, "session": ""})
 
 
-ROOM, USER, STREAM = "room id", "user id", "stream id"
-VISIBLE = "it succeeded, so it has to reach IN"
+IN: dict[str, Any] = {"consequences": ("RS-04",), "because": "what succeeded has to reach IN"}
+TOLD: dict[str, Any] = {"consequences": ("MD-01",), "because": "what succeeded has to reach the others"}
 MUTANTS = (
-    _accepted("empty-room-id-is-accepted", "An empty room id is accepted.", "login", 1, "RS-04", because=VISIBLE),
-    _accepted("over-long-room-id-is-accepted", "A room id of 129 bytes is accepted.", "login", 2, "RS-04", because=VISIBLE),
-    _accepted("illegal-room-id-is-accepted", "A room id with a space is accepted.", "login", 3, "RS-04", because=VISIBLE),
-    _accepted("empty-user-id-is-accepted", "An empty user id is accepted.", "login", 4, "RS-04", because=VISIBLE),
-    _accepted("over-long-user-id-is-accepted", "A user id of 65 bytes is accepted.", "login", 5, "RS-04", because=VISIBLE),
-    _accepted("illegal-user-id-is-accepted", "A user id with a space is accepted.", "login", 6, "RS-04", because=VISIBLE),
+    _accepted("empty-room-id-is-accepted", "An empty room id is accepted.", "login", 1, **IN),
+    _accepted("over-long-room-id-is-accepted", "A room id of 129 bytes is accepted.", "login", 2, **IN),
+    _accepted("illegal-room-id-is-accepted", "A room id with a space is accepted.", "login", 3, **IN),
+    _accepted("empty-user-id-is-accepted", "An empty user id is accepted.", "login", 4, **IN),
+    _accepted("over-long-user-id-is-accepted", "A user id of 65 bytes is accepted.", "login", 5, **IN),
+    _accepted("illegal-user-id-is-accepted", "A user id with a space is accepted.", "login", 6, **IN),
     _accepted("empty-stream-id-is-accepted", "An empty stream id is accepted.", "publish", 2),
     _accepted("over-long-stream-id-is-accepted", "A stream id of 257 bytes is accepted.", "publish", 3),
     _accepted("illegal-stream-id-is-accepted", "A stream id with a space is accepted.", "publish", 4),
     _accepted("empty-stream-is-played", "An empty stream id is played.", "play", 2),
     _accepted("illegal-stream-is-played", "A stream id with a slash is played.", "play", 3),
-    _accepted("empty-key-is-accepted", "Extra info without a key is accepted.", "set_room_extra", 1, "MD-01",
-              because="what succeeded has to reach the others"),
+    _accepted("empty-key-is-accepted", "Extra info without a key is accepted.", "set_room_extra", 1, **TOLD),
     _accepted("empty-message-is-accepted", "An empty message is accepted.", "send", 2),
     _accepted("over-long-message-is-accepted", "A message of 1025 bytes is accepted.", "send", 3),
     Mutant(
         "over-long-extra-is-accepted", "IN-01", "Extra info of 1500 bytes is accepted.", "over-long-extra",
         trace=_result("alice#1", "set_stream_extra", 1, OK),
-        consequences=("MD-01",), because="what succeeded has to reach the others",
+        **TOLD,
     ),
     Mutant(
         "bad-id-with-another-code", "IN-01", "An empty room id is refused with the code of something else.", "S14",
@@ -277,5 +264,3 @@ MUTANTS = (
         stage=settings(users_per_room=1000),
     ),
 )  # fmt: skip
-
-__all__ = ["MUTANTS", "Effect", "both", "drivers", "heard", "replace"]

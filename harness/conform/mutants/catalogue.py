@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-
-from harness.conform.mutants.mutant import Mutant
-from harness.contract.rule import SECTIONS
-
-MUTANTS: tuple[Mutant, ...] = tuple(
-    mutant
-    for name in SECTIONS.values()
-    if importlib.util.find_spec(f"harness.conform.mutants.{name}")
-    for mutant in importlib.import_module(f"harness.conform.mutants.{name}").MUTANTS
+from harness.conform.mutants import (
+    bad_input,
+    cross_client,
+    deadlines,
+    metadata,
+    periodic,
+    play,
+    publish,
+    reconnect,
+    room_state,
+    roster,
+    teardown,
 )
+from harness.conform.mutants.mutant import Mutant
+
+_FILES = (
+    room_state, roster, publish, play, cross_client, deadlines, teardown, reconnect, periodic, metadata, bad_input,
+)  # fmt: skip
+MUTANTS: tuple[Mutant, ...] = tuple(mutant for file in _FILES for mutant in file.MUTANTS)

@@ -41,9 +41,8 @@ def heard(
     client: str, event: str, change: Change, *, has: str = "", nth: int = 0, room: str = "", **fields: Any
 ) -> Sabotage:
     """Callbacks of a client, by the vocabulary (room.state), are changed before the engine hears them."""
-    pick = Pick(event, "", has, nth, fields)
 
-    def break_it(driver: Any) -> None:
+    def break_it(driver: Any, pick: Pick) -> None:
         bind = driver.bind
 
         def bind_broken(emit: Callable[[Callback, int, Any], None]) -> None:
@@ -62,9 +61,8 @@ def heard(
         put(driver, "bind", bind_broken)
 
     def sabotage(stage: VirtualStage) -> None:
-        nonlocal pick
         pick = Pick(event, "", has, nth, fields)
-        drivers(client, break_it)(stage)
+        drivers(client, lambda driver: break_it(driver, pick))(stage)
 
     return sabotage
 

@@ -17,10 +17,10 @@ from harness.conform.mutants.service_faults import (
     handler,
     logic,
     media_break,
+    put,
     say,
     session_of,
     told,
-    unsaid,
 )
 from harness.conform.run import Sabotage
 from harness.conform.virtual_stage import VirtualStage
@@ -120,6 +120,11 @@ def _newer_goes(stage: VirtualStage, original: Method) -> Method:
     return login
 
 
+def _sockets_stay(stage: VirtualStage) -> None:
+    """The socket of a session that has ended stays open."""
+    put(stage.server, "_close_session", lambda session: None)
+
+
 def _silent_relogin(to: str, user: str) -> Sabotage:
     """The others are told nothing of a user's move to another device."""
     return both(told(to, USERS, drop, op="DEL", has=user, nth=1), told(to, USERS, drop, op="ADD", has=user, nth=2))
@@ -194,6 +199,12 @@ MUTANTS = (
         "two-devices-in-two-rooms", "XC-06", "Another device of a user ends the first only in the same room.",
         "another-device-elsewhere", stage=logic("login", _one_client_for_all),
         consequences=("XC-04",), because="the first device ought to have left, and stays in the others' view",
+    ),
+    Mutant(
+        "older-device-stays", "XC-06", "Of two devices of a user the older is not put out.", "another-device",
+        stage=both(told("alice", "kicked", drop), _sockets_stay),
+        consequences=("LV-07", "MD-02"), because="the older is not told that it is out, and hears nothing any more",
+        origin="twilio video-quickstart-ios issue 255",
     ),
     Mutant(
         "newer-device-is-kicked", "XC-06", "Of two devices of a user the newer is put out.", "another-device",

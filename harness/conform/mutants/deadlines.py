@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from harness.call.errors import ErrorCode
-from harness.conform.mutants.change import Edit, drop, edit, late, then, twice
+from harness.conform.mutants.change import Edit, drop, edit, late, twice
 from harness.conform.mutants.client_faults import heard
 from harness.conform.mutants.mutant import Mutant
 from harness.conform.mutants.service_faults import (
     Method,
     after_login,
     both,
-    handler,
     logic,
     put,
     session_of,
@@ -23,7 +22,7 @@ from harness.conform.mutants.service_faults import (
     told,
     unsaid,
 )
-from harness.conform.mutants.trace_faults import chained, recorded
+from harness.conform.mutants.trace_faults import recorded
 from harness.conform.run import Sabotage
 from harness.conform.virtual_stage import VirtualStage
 from harness.room_service.effects import Attach, Effect
@@ -117,6 +116,12 @@ MUTANTS = (
         origin="LiveKit issue 162",
     ),
     Mutant(
+        "peer-misses-who-is-back", "LV-02", "Who leaves and is back at once is only seen to leave.", "quick-return",
+        stage=unsaid("alice", USERS, op="ADD", has="bob", nth=2),
+        consequences=("XC-04",), because="who is back stays unknown",
+        origin="ZEGO web 1.17.1",
+    ),
+    Mutant(
         "newcomer-is-announced-late", "LV-02", "A newcomer is announced after 6 s.", "newcomer-in-a-busy-room",
         stage=told("bob", USERS, late(6), op="ADD", has="carol"),
         consequences=("RO-08",), because="her stream comes before her",
@@ -153,7 +158,8 @@ MUTANTS = (
         "peer-misses-a-quick-return", "LV-04", "Who leaves and is back at once was never away for the others.",
         "quick-return",
         stage=both(
-            told("alice", USERS, drop, op="DEL", has="bob", nth=1), told("alice", USERS, drop, op="ADD", has="bob", nth=2),
+            told("alice", USERS, drop, op="DEL", has="bob", nth=1),
+            told("alice", USERS, drop, op="ADD", has="bob", nth=2),
         ),
         origin="ZEGO web 1.17.1",
     ),
@@ -242,5 +248,3 @@ MUTANTS = (
         stage=logic("publish", _as_if_valid),
     ),
 )  # fmt: skip
-
-__all__ = ["MUTANTS", "chained", "handler", "then"]

@@ -11,7 +11,7 @@ from harness.conform.mutants.mutant import Mutant
 from harness.conform.mutants.service_faults import after_login, both, media_break, told
 from harness.conform.mutants.trace_faults import callback, chained, recorded
 
-STATE, FIRST = "cb pub.state", "cb pub.first"
+STATE, FIRST, ROOM = "cb pub.state", "cb pub.first", "cb room.state"
 
 
 def _code(code: int) -> Any:
@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         "live-while-reconnecting", "PB-02", "A stream is LIVE again while the room is still RECONNECTING.", "S08",
         trace=chained(
-            recorded("alice#1", "cb room.state", then(_state("a1", "REQ", 1003020), 0.001), state="RECONNECTING", nth=1),
-            recorded("alice#1", "cb room.state", then(_state("a1", "LIVE"), 0.002), state="RECONNECTING", nth=1),
+            recorded("alice#1", ROOM, then(_state("a1", "REQ", 1003020), 0.001), state="RECONNECTING", nth=1),
+            recorded("alice#1", ROOM, then(_state("a1", "LIVE"), 0.002), state="RECONNECTING", nth=1),
         ),
     ),
     Mutant(

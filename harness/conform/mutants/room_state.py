@@ -190,7 +190,9 @@ MUTANTS = (
     ),
     Mutant(
         "callback-of-a-strange-room", "RS-07", "A callback names a room in which the client never was.", "one-user",
-        trace=recorded("alice#1", "cb room.state", then(callback("room.count", {"n": 3}, room="strange"), 1), state="IN"),
+        trace=recorded(
+            "alice#1", "cb room.state", then(callback("room.count", {"n": 3}, room="strange"), 1), state="IN"
+        ),
     ),
     Mutant(
         "user-through-the-wall", "RS-07", "A user of another room is announced here.", "two-separate-rooms",
@@ -221,5 +223,3 @@ MUTANTS = (
         "two-separate-rooms", stage=_to_all_rooms("set_stream_extra"),
     ),
 )  # fmt: skip
-
-

@@ -187,9 +187,13 @@ MUTANTS = (
         origin="ZEGO windows 1.15.2",
     ),
     Mutant(
+        "same-user-added-twice", "RO-03", "A user is added, and added again.", "late-joiner",
+        stage=told("bob", USERS, twice, op="ADD", has="carol"),
+        origin="LiveKit issue 1022",
+    ),
+    Mutant(
         "stream-added-twice", "RO-03", "A stream is added, and added again.", "S01",
         stage=told("bob", STREAMS, twice, op="ADD"),
-        origin="LiveKit issue 1022",
     ),
     Mutant(
         "third-party-hears-no-end-of-the-other-device", "RO-03",

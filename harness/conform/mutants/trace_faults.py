@@ -66,7 +66,8 @@ def callback(name: str, args: Mapping[str, Any], **more: Any) -> Edit:
     """A callback of this name at the client of the record it is made of."""
 
     def change(record: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: record[key] for key in ("client", "user", "room", "epoch", "t", "seq") if key in record}
+        names = ("client", "user", "room", "epoch", "t", "seq")
+        kept: dict[str, Any] = {key: record[key] for key in names if key in record}
         return {**kept, "kind": "cb", "name": name, "args": dict(args), **more}
 
     return change

@@ -269,9 +269,7 @@ class NotAdmitted(RefusedCall):
         if len(there) >= limit:
             self.later(self.world.now + self.profile.deadlines.teardown, self._full, presence, record, there, limit)
 
-    def _full(
-        self, presence: Presence, record: Record, there: list[tuple[Fact, Record | None]], limit: int
-    ) -> None:
+    def _full(self, presence: Presence, record: Record, there: list[tuple[Fact, Record | None]], limit: int) -> None:
         still = [fact for fact, since in there if fact.holds and fact.since is since]
         if len(still) >= limit:
             self.broken(
@@ -283,7 +281,8 @@ class NotAdmitted(RefusedCall):
         self._refused.pop((room, user), None)
 
     def users(self, presence: Presence, record: Record) -> None:
-        if not self._refused or record.args.op == "DEL":
+        late = self.world.propagation + self.world.slack
+        if not self._refused or record.args.op == "DEL" or not presence.unbroken(record.t, late):
             return
         for item in record.args.items:
             refused = self._refused.get((presence.room.name, item.id))

@@ -28,6 +28,8 @@ class NoEffectWithoutCause(Check):
         late = world.propagation + world.slack
         if any(fact.may(record.t, late) and fact.may_from <= record.t + world.epsilon for fact in facts):
             return
+        if not presence.unbroken(record.t, late):
+            return  # it may be old news
         self.broken(
             "a user is added who is in the room, or can be", f"{user} is not",
             [facts[-1].end] if facts else [], presence.subject(user=user), guilty=record,
@@ -80,6 +82,8 @@ class StreamsHaveCauses(Check):
         facts = list(room.streams.of(room.stream_key(stream, user)))
         if any(fact.may(record.t, late) and fact.may_from <= record.t + world.epsilon for fact in facts):
             return
+        if not presence.unbroken(record.t, late):
+            return  # it may be old news
         others = room.stream_facts(stream)
         expected = f"{stream} is of {others[0].user}, who published it" if others else "an added stream was published"
         came = f"it is shown as {user or 'nobody'}'s" if others else f"{stream} of {user or 'nobody'} was not"

@@ -117,7 +117,7 @@ class UnknownStreamWaits(Check):
             and fact.may_from <= record.t + self.world.epsilon
             for fact in presence.room.stream_facts(machine.stream)
         )
-        if not known:
+        if not known and presence.unbroken(record.t, self.world.propagation + self.world.slack):
             self.judged()
             self.broken(
                 "the play of a stream that does not exist stays REQ", "LIVE", [machine.call],

@@ -203,7 +203,9 @@ class StreamsRecover(Check):
             return
         for stream in outage.streams:
             machine = presence.pubs.get(stream)
-            if machine is not None and self._to_recover(machine, returned) and not self._may_be_refused(outage, machine):
+            if machine is None or self._may_be_refused(outage, machine):
+                continue
+            if self._to_recover(machine, returned):
                 self._recovered(outage, machine, "published")
         for stream in outage.plays:
             machine = presence.plays.get(stream)

@@ -255,9 +255,8 @@ class RoomScope(Check):
     def _foreign(self, presence: Presence, record: Record, kind: str, key: str, shown: str) -> None:
         """Known in another room, and not in this one: it came through a wall."""
         late = self.world.propagation + self.world.slack
-        unbroken = presence.entered is not None and presence.steady(max(presence.entered.t, record.t - late))
-        if getattr(presence.room, kind).may(key, record.t, late) or not unbroken:
-            return  # after an outage of its own, what is told may be old
+        if getattr(presence.room, kind).may(key, record.t, late) or not presence.unbroken(record.t, late):
+            return
         for room in self.world.rooms.values():
             if room is not presence.room and getattr(room, kind).may(key, record.t, late):
                 fact = next(getattr(room, kind).of(key))
