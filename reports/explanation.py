@@ -14,7 +14,7 @@ from reports.gist import LONGEST_NAME, clipped, gist, plain
 
 WIDTH = 100
 MOST_LINES = 40  # of a witness; the guilty one is always among them
-DUE = "by now it had to hold"
+DUE = "was due by now"
 _LABEL = 10
 
 

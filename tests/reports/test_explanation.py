@@ -42,7 +42,7 @@ def test_an_explanation_has_the_proof_in_order_with_the_guilty_line_marked() -> 
 
 def test_what_never_came_is_marked_at_the_time_and_client_where_it_had_to_hold() -> None:
     text = explain(broken(unannounced()), RULES)
-    assert re.search(r"  > then +8\.000 s  carol#1  by now it had to hold  <-- breaks it", text)
+    assert re.search(r"  > then +8\.000 s  carol#1  was due by now  <-- breaks it", text)
     assert text.count("<-- breaks it") == 1
 
 
