@@ -1,4 +1,4 @@
-"""A mergeable histogram of non-negative numbers: 128 buckets an octave, so a percentile is off by 0.27 % at most.
+"""A mergeable histogram: 128 buckets an octave on either side of zero, so a percentile is off by 0.27 % at most.
 
 Sparse, because a run keeps one per metric, role, room and codec: a dict of the buckets in use. Counts are exact and
 the order of merging does not matter.
@@ -14,6 +14,7 @@ import numpy as np
 
 PER_OCTAVE = 128
 _UNDER = -(1 << 20)  # the bucket of zero and of anything too small to matter
+_MIRROR = 2 * _UNDER  # a negative number's bucket is this less its magnitude's, so that buckets sort as numbers do
 SMALLEST = 2.0**-20
 LEAST_FOR_ARRAYS = 32
 
@@ -31,7 +32,7 @@ class Histogram:
         self.max = -math.inf
 
     def record(self, value: float) -> None:
-        bucket = math.floor(math.log2(value) * PER_OCTAVE) if value > SMALLEST else _UNDER
+        bucket = math.floor(math.log2(value) * PER_OCTAVE) if value > SMALLEST else _bucket_below(value)
         buckets = self.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
         self.count += 1
@@ -46,8 +47,10 @@ class Histogram:
                 self.record(value)
             return
         array = np.asarray(values, dtype=np.float64)
-        scaled = np.floor(np.log2(np.maximum(array, SMALLEST)) * PER_OCTAVE).astype(np.int64)
-        found, counts = np.unique(np.where(array > SMALLEST, scaled, _UNDER), return_counts=True)
+        size = np.abs(array)
+        scaled = np.floor(np.log2(np.maximum(size, SMALLEST)) * PER_OCTAVE).astype(np.int64)
+        scaled = np.where(array < 0, _MIRROR - scaled, scaled)
+        found, counts = np.unique(np.where(size > SMALLEST, scaled, _UNDER), return_counts=True)
         for bucket, n in zip(found.tolist(), counts.tolist(), strict=True):
             self.buckets[bucket] = self.buckets.get(bucket, 0) + n
         self.count += len(values)
@@ -110,6 +113,13 @@ class Histogram:
         return {"count": self.count, "min": self.min, "mean": self.mean, **percentiles, "max": self.max}
 
 
+def _bucket_below(value: float) -> int:
+    """The bucket of a number that is not above SMALLEST."""
+    return _MIRROR - math.floor(math.log2(-value) * PER_OCTAVE) if value < -SMALLEST else _UNDER
+
+
 def middle(bucket: int) -> float:
     """The value that stands for a bucket."""
+    if bucket < _UNDER:
+        return -float(2 ** ((_MIRROR - bucket + 0.5) / PER_OCTAVE))
     return 0.0 if bucket == _UNDER else float(2 ** ((bucket + 0.5) / PER_OCTAVE))
