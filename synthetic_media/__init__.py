@@ -28,7 +28,7 @@ from synthetic_media.stamp import (
     stamp_opus,
     unpack_stamp,
 )
-from synthetic_media.strip import draw_strip, strip_bits
+from synthetic_media.strip import StripReading, draw_strip, read_strip, strip_bits, strip_rows
 
 __all__ = [
     "MAX_PAYLOAD",
@@ -39,6 +39,7 @@ __all__ = [
     "ClipFrame",
     "Stamp",
     "StampDamaged",
+    "StripReading",
     "VideoClip",
     "VideoSpec",
     "draw_strip",
@@ -51,10 +52,12 @@ __all__ = [
     "pack_stamp",
     "read_opus_stamp",
     "read_sei_stamp",
+    "read_strip",
     "sei_nal",
     "speech",
     "stamp_opus",
     "strip_bits",
+    "strip_rows",
     "unpack_stamp",
     "vp8_descriptor",
     "vp8_payload",
