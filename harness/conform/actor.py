@@ -53,6 +53,7 @@ class Actor:
             self._write(client, "crash", "once")
             self._client = None
             self._clients.remove(client)
+            client.vanish()
             task = asyncio.create_task(client.abandon(silent=args["how"] == "silent"))
             self._abandoning.add(task)
             task.add_done_callback(self._abandoning.discard)

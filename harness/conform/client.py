@@ -185,9 +185,12 @@ class Client(EventHandler):
 
     # -- the end -------------------------------------------------------------------------------------------------
 
-    async def abandon(self, *, silent: bool) -> None:
-        """It is gone: no further record of it, and nothing of it is left running."""
+    def vanish(self) -> None:
+        """It is gone: no further record of it, not even of calls that were about to begin."""
         self._trace.gone = True
+
+    async def abandon(self, *, silent: bool) -> None:
+        """Nothing of it is left running."""
         await self.under.crash(silent=silent)
         await self._release()
 

@@ -158,7 +158,10 @@ class Ends:
             if cause == "relogin":
                 self._replaced_nobody(presence)
         elif state == "OUT":
-            self.doubt_presence(presence, record, "logout", record.t)
+            outage = presence.room.outages.get(presence.client.user)
+            unheard = outage is not None and outage.presence is presence and outage.returned is None
+            late = self._world.profile.heartbeat[1] if unheard else 0.0  # the service has not heard of the logout
+            self.doubt_presence(presence, record, "logout", record.t + late)
         else:
             self.doubt_presence(presence, record, "outage", record.t + self._world.profile.heartbeat[1])
         self._close(presence, record)
@@ -213,11 +216,17 @@ class Ends:
 
     # -- outages -------------------------------------------------------------------------------------------------
 
-    def cut_off(self, presence: Presence, record: Record, earliest: float, cause: str) -> None:
+    def cut_off(
+        self, presence: Presence, record: Record, earliest: float, cause: str, *, again: bool = False
+    ) -> None:
+        """again: if it is cut off already, then anew, nothing having kept it from coming back meanwhile."""
         room, user = presence.room, presence.client.user
         presence.steady_since = NEVER
         known = room.outages.get(user)
         if known is not None and known.presence is presence and known.returned is None:
+            if again:
+                known.patchy, known.latest = True, record.t
+                self._world.tell("cut_off", record, known)
             return
         cut = record.kind == "fault" and (record.args.phase == "begin" or cause == "crash")
         until = record.t + self._world.profile.heartbeat[1] if cut else None  # else it may be back at any moment

@@ -102,15 +102,19 @@ class Outage:
     """A client cut off. earliest, latest: between these seconds it lost the service. told: what others heard of it.
 
     returned: REJOINED, or the end of a fault nobody noticed. replaced: the login of the user's next incarnation.
+    patchy: nothing kept it from the service for a while in between; the last of it began at `latest`.
     """
 
-    __slots__ = ("earliest", "latest", "plays", "presence", "record", "replaced", "returned", "streams", "told")
+    __slots__ = (
+        "earliest", "latest", "patchy", "plays", "presence", "record", "replaced", "returned", "streams", "told",
+    )  # fmt: skip
 
     def __init__(self, presence: Presence, record: Record, earliest: float) -> None:
         self.presence, self.record = presence, record
         self.earliest, self.latest = earliest, record.t
         self.streams = {name for name, machine in presence.pubs.items() if machine.state == "LIVE"}
         self.plays = {name for name, machine in presence.plays.items() if machine.state == "LIVE"}
+        self.patchy = False
         self.returned: Record | None = None
         self.replaced: Record | None = None
         self.told: dict[Presence, list[tuple[str, str, Record]]] = {}  # observer: (op, "user" or stream id, record)

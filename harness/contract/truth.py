@@ -88,6 +88,10 @@ class Fact:
         for record, cause, may_until in rest:
             self.doubt(record, cause, may_until)
 
+    def ended_by(self, cause: str) -> bool:
+        """Something of that kind began, be it the first or not."""
+        return self.cause == cause or any(each == cause for _, each, _ in self.rest)
+
     def withdraw(self, record: Record) -> None:
         """What this began is not to be: it was refused."""
         if self.end is record:

@@ -220,6 +220,7 @@ class World:
         if client is None:
             return
         self.tell("fault", record, record, client)
+        under_way = client.fault is not None
         if record.args.phase == "end":
             self._healed(client, record)
         elif record.name == "crash":
@@ -229,7 +230,8 @@ class World:
         for presence in client.rooms.values():
             self.stir(presence.room)
             if record.args.phase != "end" and presence.open:
-                self._ends.cut_off(presence, record, record.t, "crash" if client.crashed else "outage")
+                cause = "crash" if client.crashed else "outage"
+                self._ends.cut_off(presence, record, record.t, cause, again=not under_way)
 
     def _healed(self, client: Client, record: Record) -> None:
         client.fault = None

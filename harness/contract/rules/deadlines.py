@@ -113,6 +113,8 @@ class SilenceIsNoticed(Check):
         presence, least = outage.presence, self.profile.heartbeat[0]
         if outage.returned is not None or outage.replaced is not None or presence.client.destroyed is not None:
             return
+        if self.world.now < outage.latest + self.profile.heartbeat[1] + self.world.propagation:
+            return  # it was cut off again since: the time counts from there
         if presence.ended is not None and not presence.client.crashed:
             return  # it logged out, or was told that it is out
         user = presence.client.user
@@ -127,7 +129,12 @@ class SilenceIsNoticed(Check):
                     self._never(outage, observer, known[1], stream=stream, user=user)
 
     def _not_too_early(self, outage: Outage, observer: Presence, earliest: float) -> None:
+        entered = outage.presence.entered
+        if entered is None or outage.patchy:
+            return
         for op, _, record in outage.told.get(observer, ()):
+            if record.t < entered.t + self.world.propagation:
+                continue  # of whom its own login has put out
             if op == "DEL" and record.t < earliest - self.world.slack:
                 self.broken(
                     f"nobody is taken for gone before {self.profile.heartbeat[0]:g} s of silence",
@@ -165,11 +172,11 @@ class MediaComes(Check):
     def _published(self, presence: Presence, machine: Machine, call: Record, asked: Record) -> None:
         if machine.record is not asked or machine.call is not call or machine.stop is not None:
             return
-        entered = presence.entered
-        if not presence.inside or presence.client.fault is not None or entered is None:
+        client, steady = presence.client, presence.steady_since
+        if not presence.inside or client.fault is not None or client.crashed is not None or steady == NEVER:
             return
-        if entered.t > asked.t:  # it was asked for before the room was reached: the time counts from there
-            due = entered.t + self.profile.deadlines.publish
+        if steady > asked.t:  # it was asked for before the room was reached: the time counts from there
+            due = steady + self.profile.deadlines.publish
             if due > self.world.now:
                 self.world.while_open(presence, due, self._published, presence, machine, call, asked)
                 return
@@ -226,9 +233,30 @@ class MediaComes(Check):
                 )  # fmt: skip
 
 
+def _by_two(fact: Fact) -> bool:
+    """Several calls were under way that could put it out: any of them may have been the one that did."""
+    return any(record.kind == "call" and cause in ("kick", "relogin") for record, cause, _ in fact.rest)
+
+
 class KickArrives(Check):
     def begin(self) -> None:
         self._told: dict[Presence, Record] = {}  # who was put out: KICKED, for as long as somebody may ask
+        self._cut: dict[Presence, Outage] = {}  # the last outage of each, as long
+
+    def cut_off(self, outage: Outage) -> None:
+        self._cut[outage.presence] = outage
+        self.later(self.world.now + self.profile.retry_window, self._forget, outage)
+
+    def _forget(self, outage: Outage) -> None:
+        if self._cut.get(outage.presence) is outage:
+            del self._cut[outage.presence]
+
+    def _out_of_reach(self, victim: Presence, cause: Record) -> bool:
+        """It was cut off then, or the harness cut it off before the news could come: a reconnect will tell it."""
+        outage = self._cut.get(victim)
+        if outage is None or (outage.returned is not None and outage.returned.t < cause.t):
+            return False
+        return outage.record.kind == "fault" or outage.record.t <= cause.t
 
     def left(self, presence: Presence, record: Record) -> None:
         if record.args.state == "KICKED":
@@ -260,6 +288,7 @@ class KickArrives(Check):
             and client.crashed is None
             and client.destroyed is None
             and not self._left_itself(victim, cause)
+            and not self._out_of_reach(victim, cause)
         ):
             self.judged()
             told = self._told.get(victim) or _kicked(victim.changed)
@@ -268,7 +297,7 @@ class KickArrives(Check):
                     f"who is put out is told within {self.world.propagation:g} s", f"its state is {victim.state}",
                     [cause, victim.changed], victim.subject(user=fact.user),
                 )  # fmt: skip
-            elif code and told.args.code != code and self.profile.exact_codes:
+            elif code and told.args.code != code and self.profile.exact_codes and not _by_two(fact):
                 self.broken(
                     f"the kick has code {code}", f"code {told.args.code}", [cause], victim.subject(user=fact.user),
                     guilty=told,

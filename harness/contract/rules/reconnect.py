@@ -23,7 +23,7 @@ class ShortOutageUnseen(Check):
         for observer in outage.presence.room.observers(outage.record.t, user):
             self.judged()
             for op, subject, record in outage.told.get(observer, ()):
-                if record.t > returned.t + self.world.slack and self._own_doing(outage, subject):
+                if self._own_doing(outage, subject, record) or self._own_stream(outage, subject):
                     continue
                 self.broken(
                     f"an outage of less than {self.profile.heartbeat[0]:g} s is not seen by the others",
@@ -33,13 +33,22 @@ class ShortOutageUnseen(Check):
                 break
 
     @staticmethod
-    def _own_doing(outage: Outage, stream: str) -> bool:
+    def _own_doing(outage: Outage, stream: str, told: Record) -> bool:
         """Since it was cut off, the user published or stopped this stream, or left, of its own will."""
         presence = outage.presence
         machine = presence.pubs.get(stream)
         calls = (presence.ended, machine.call if machine else None, machine.stop if machine else None)
-        ours = any(record is not None and record.t >= outage.earliest for record in calls)
-        return ours or (stream == "" and presence.ended is not None)
+        ours = any(record is not None and outage.earliest <= record.t <= told.t for record in calls)
+        back = outage.returned is not None and told.t > outage.returned.t
+        return ours or (back and stream == "" and presence.ended is not None)
+
+    @staticmethod
+    def _own_stream(outage: Outage, stream: str) -> bool:
+        """It was not live yet when its user was cut off, or was stopped by it since."""
+        room = outage.presence.room
+        facts = list(room.streams.of(room.stream_key(stream, outage.presence.client.user))) if stream else []
+        begun = any(fact.begin.t >= outage.earliest or fact.ended_by("unpublish") for fact in facts)
+        return begun or (stream != "" and stream not in outage.streams)
 
 
 class LongOutage(Check):
@@ -50,7 +59,7 @@ class LongOutage(Check):
 
     def _long(self, outage: Outage) -> bool:
         returned = outage.returned
-        return returned is not None and returned.t - outage.latest > self.profile.heartbeat[1]
+        return returned is not None and not outage.patchy and returned.t - outage.latest > self.profile.heartbeat[1]
 
     def _user(self, outage: Outage) -> None:
         presence, returned = outage.presence, outage.returned

@@ -185,12 +185,12 @@ class OneSession(Check):
 
     @staticmethod
     def _room_was_empty(room: Room, presence: Presence) -> bool:
-        return not any(other is not presence for other in room.presences.values())
+        return not any(other.client.user != presence.client.user for other in room.presences.values())
 
     def _compare(self, room: Room, presence: Presence, record: Record) -> None:
         assert room.session is not None
         known, since = room.session
-        others = any(other.client is not presence.client for other in room.presences.values())
+        others = any(other.client.user != presence.client.user for other in room.presences.values())
         if others and record.args.session != known:
             self.broken(
                 "all who are in a room have one session", "another one", [since], presence.subject(), guilty=record
