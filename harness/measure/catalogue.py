@@ -66,6 +66,27 @@ _MEDIA = (
     _trend("receive_bitrate", "bits/s", "Media bits per second, sampled each second per video subscription.", "higher"),
 )
 
+_SCORES = (
+    _trend(
+        "audio_mos",
+        "MOS",
+        "Opinion of a second of sound, 1 to 4.5, computed by the E-model (ITU-T G.107) from delay to arrival and loss; "
+        "its constants for Opus are ours.",
+        "higher",
+    ),
+    _trend(
+        "video_delivery_score",
+        "points",
+        "A second of video, 0 to 100, by pictures shown and time frozen alone; what coding costs is not in it.",
+        "higher",
+    ),
+    _trend(
+        "av_arrival_offset_ms",
+        "ms",
+        "Delay of the sound less that of the picture on arrival, median of a second; above 0 the sound is late.",
+    ),
+)
+
 _SHARES = (
     _rate("login_share", "Logins that reached the room, of all logins planned and due.", "higher"),
     _rate("published_share", "Streams that were reported publishing, of all planned and due.", "higher"),
@@ -116,5 +137,5 @@ _NEWS = (
 )
 
 METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in (*_TIMES, *_MEDIA, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_NEWS)
+    metric.name: metric for metric in (*_TIMES, *_MEDIA, *_SCORES, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_NEWS)
 }

@@ -11,7 +11,7 @@ class FrameAccount:
 
     captured: numbers from the first frame seen to the last; lost = captured - received, at any time. A frame is late
     when a younger one had been complete before; doubled when it was complete already. What comes from before the first
-    is none of these: whether it is a double is not known.
+    is none of these: whether it is a double is not known. bursts: how often numbers were missing, one or more in a row.
     """
 
     __slots__ = (
@@ -19,6 +19,7 @@ class FrameAccount:
         "_highest",
         "_missing",
         "_newest_at_us",
+        "bursts",
         "captured",
         "doubled",
         "late",
@@ -30,7 +31,7 @@ class FrameAccount:
         self._first = self._highest = -1
         self._newest_at_us = 0
         self._missing: set[int] = set()
-        self.captured = self.received = self.late = self.doubled = self.reordered = 0
+        self.captured = self.received = self.late = self.doubled = self.reordered = self.bursts = 0
 
     def frame(self, number: int, completed_us: int) -> bool:
         """Account for one frame, in order of processing. False: it is a double, or from before the first."""
@@ -45,6 +46,7 @@ class FrameAccount:
             self._highest = number
             self.captured += 1
         elif number > self._highest:
+            self.bursts += 1
             self._missing.update(range(max(self._highest + 1, number - REMEMBERED), number))
             self.captured += number - self._highest
             self._highest = number

@@ -84,6 +84,11 @@ class FreezeDetector:
         self._last_us = None
         self._forget()
 
+    @property
+    def awaiting(self) -> bool:
+        """Whether a frame has come and another should."""
+        return self._last_us is not None
+
     def silent_us(self, at_us: int) -> int:
         """Time since the last frame; 0 when none is awaited."""
         return 0 if self._last_us is None else max(0, at_us - self._last_us)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from harness.measure.frames import FrameAccount
 from harness.measure.freezes import GAP_200_US, FreezeDetector
 from harness.measure.recorder import Recorder, Tags
+from harness.measure.scores import SecondlyScores
 from harness.rtc.inbound import ABSENT, DAMAGED, InboundStream, StampFields
 
 _STREAM_COUNTERS = ("packetsReceived", "packetsLost", "nackCount", "pliCount")
@@ -15,7 +16,8 @@ _STREAM_COUNTERS = ("packetsReceived", "packetsLost", "nackCount", "pliCount")
 class SubscriptionMeasure:
     """Hears the inbound streams of one subscription (see rtc.inbound.Observer) and feeds the recorder.
 
-    publisher, stream: what the stamps must say. Times are microseconds of the run clock.
+    publisher, stream: what the stamps must say. audio_bitrate: bits/s of its microphone, 0 when it has none. Times are
+    microseconds of the run clock.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class SubscriptionMeasure:
         depth: str,
         audio_only: bool = False,
         fps: int = 0,
+        audio_bitrate: int = 0,
     ) -> None:
         self.tags = tags
         self.depth = depth
@@ -45,7 +48,13 @@ class SubscriptionMeasure:
         self._publisher, self._stream = publisher, stream
         self._counted: dict[str, float] = {}
         self._sampled: dict[int, tuple[int, int, int]] = {}
-        self.renew_samples()
+        self._latency: list[float] = []
+        self._sound_latency: list[float] = []
+        self._sound_due = audio_bitrate > 0
+        self._sound_due_since_us = 0  # when that was first looked at; 0: not yet, or no media at all has come yet
+        self._scores: SecondlyScores | None = None
+        if depth != "packets":
+            self._scores = SecondlyScores(recorder, tags, audio_bitrate=audio_bitrate, fps=fps)
         self.on_first_frame: Callable[[], None] | None = None
         self.on_first: Callable[[str, str, int], None] | None = None
         self._told: set[tuple[str, str]] = set()
@@ -111,13 +120,24 @@ class SubscriptionMeasure:
     def attach(self, stream: InboundStream) -> None:
         self.streams.append(stream)
 
-    def interrupt(self, kind: str) -> None:
-        """The publisher muted its camera or microphone: the silence is its own."""
+    def interrupt(self, kind: str, *, muted: bool = True) -> None:
+        """The publisher muted its camera or microphone, or opened it again: the silence is its own."""
         if kind == "video":
             self.freezes.interrupt()
             self.video.interrupt()
+            if self._scores is not None:
+                self._scores.interrupt()
         else:
             self.audio.interrupt()
+            self._sound_due = not muted
+            self._sound_due_since_us = 0
+
+    def sound_missing_us(self, now_us: int) -> int:
+        """For how long no packet of sound has come although the microphone is open; 0 when none is due."""
+        if not self._sound_due or not self._sound_due_since_us:
+            return 0
+        arrived = [stream.lastPacketReceived_us for stream in self.streams if stream.kind == "audio"]
+        return now_us - max([self._sound_due_since_us, *arrived])
 
     def end(self, at_us: int, *, stream_was_there: bool) -> None:
         """The subscription ends. stream_was_there: the publisher still sent, so an open gap is a gap."""
@@ -135,11 +155,6 @@ class SubscriptionMeasure:
 
     # -- once a second -------------------------------------------------------------------------------------------
 
-    def renew_samples(self) -> None:
-        """After the recorder's flush: take its new lists."""
-        self._latency = self._recorder.samples("frame_latency_ms", self.tags)
-        self._sound_latency = self._recorder.samples("audio_latency_ms", self.tags)
-
     def flush(self, now_us: int) -> None:
         """Give the recorder what has come since the last time."""
         totals = self.totals()
@@ -150,6 +165,14 @@ class SubscriptionMeasure:
         self._counted = totals
         for stream in self.streams:
             self._sample(stream, now_us)
+        if self._sound_due and not self._sound_due_since_us and self.first_packet_us is not None:
+            self._sound_due_since_us = now_us
+        if self._scores is not None:
+            self._scores.look(self, now_us, self._latency, self._sound_latency)
+        for name, latencies in (("frame_latency_ms", self._latency), ("audio_latency_ms", self._sound_latency)):
+            if latencies:
+                self._recorder.samples(name, self.tags).extend(latencies)
+                latencies.clear()
 
     def _sample(self, stream: InboundStream, now_us: int) -> None:
         if not stream.packetsReceived:

@@ -1,7 +1,8 @@
 """Plays a shared pre-encoded clip into an outgoing stream, one user's stamps on it.
 
 The clip's fragments are shared by all users of the process; only the stamp, the VP8 picture id and the RTP header are
-a user's own. The frame clock is strict: capture time = start + n / fps, whether or not the loop is late.
+a user's own. The frame clock is strict: capture time = start + n / fps, whether or not the loop is late. A source may
+hold its frames back: each is then sent `delay_us` after it was captured.
 """
 
 from __future__ import annotations
@@ -22,8 +23,16 @@ class VideoSource:
     """Frames of a video clip on a strict frame clock, starting at one of its key frames."""
 
     def __init__(
-        self, clip: VideoClip, stream: OutboundStream, *, publisher: int, stamp_stream: int, start: int
+        self,
+        clip: VideoClip,
+        stream: OutboundStream,
+        *,
+        publisher: int,
+        stamp_stream: int,
+        start: int,
+        delay_us: int = 0,
     ) -> None:
+        self._delay_us = delay_us
         self._clip = clip
         self._stream = stream
         self._publisher, self._stamp_stream = publisher, stamp_stream
@@ -57,7 +66,8 @@ class VideoSource:
                 if not clip.frames[self._position].key:
                     self._position = clip.next_key(self._position)
             frame = clip.frames[self._position]
-            stamp = pack_stamp(self._publisher, self._stamp_stream, self._number, self._position, due_us)
+            captured_us = due_us - self._delay_us
+            stamp = pack_stamp(self._publisher, self._stamp_stream, self._number, self._position, captured_us)
             payloads = frame_payloads(clip.spec.codec, frame, self._picture_id, stamp)
             stream.send(payloads, self._timestamp + self._number * 90_000 // clip.spec.fps, marker=True, key=frame.key)
             self._picture_id = (self._picture_id + 1) & 0x7FFF
@@ -83,8 +93,16 @@ class AudioSource:
     """Opus packets of a speech clip, one each 20 ms, with their audio level (RFC 6464)."""
 
     def __init__(
-        self, clip: AudioClip, stream: OutboundStream, *, publisher: int, stamp_stream: int, start: int
+        self,
+        clip: AudioClip,
+        stream: OutboundStream,
+        *,
+        publisher: int,
+        stamp_stream: int,
+        start: int,
+        delay_us: int = 0,
     ) -> None:
+        self._delay_us = delay_us
         self._clip = clip
         self._stream = stream
         self._publisher, self._stamp_stream = publisher, stamp_stream
@@ -97,7 +115,8 @@ class AudioSource:
     def send_frame(self, due_us: int) -> int:
         clip = self._clip
         if not self.muted:
-            stamp = pack_stamp(self._publisher, self._stamp_stream, self._number, self._position, due_us)
+            captured_us = due_us - self._delay_us
+            stamp = pack_stamp(self._publisher, self._stamp_stream, self._number, self._position, captured_us)
             payload = opus_payload(clip.packets[self._position], stamp)
             level = clip.levels[self._position]
             self._stream.send((payload,), self._timestamp + self._number * 960, marker=False, level=level)

@@ -21,13 +21,16 @@ from harness.scenario.errors import ImpossibleError, shown
 from harness.scenario.quantity import (
     BITRATE_PATTERN,
     DURATION_PATTERN,
+    OFFSET_PATTERN,
     RATE_PATTERN,
     Span,
     format_bitrate,
     format_duration,
+    format_offset,
     format_rate,
     parse_bitrate,
     parse_duration,
+    parse_offset,
     parse_rate,
     parse_span,
 )
@@ -161,6 +164,12 @@ LongSpan = Annotated[Span, PlainValidator(_span(1, 3_600_000)), _AS_TEXT, _SPAN_
 ShortSpan = Annotated[Span, PlainValidator(_span(0.1, 86_400)), _AS_TEXT, _SPAN_SCHEMA]
 VideoBitrate = Annotated[int, PlainValidator(_bitrate(50_000, 8_000_000)), _AS_BITRATE, _BITRATE_SCHEMA]
 SoundBitrate = Annotated[int, PlainValidator(_bitrate(6_000, 128_000)), _AS_BITRATE, _BITRATE_SCHEMA]
+MediaOffset = Annotated[
+    float,
+    PlainValidator(lambda value: parse_offset(value, -0.5, 0.5)),
+    PlainSerializer(format_offset, return_type=str, when_used="json"),
+    _pattern(OFFSET_PATTERN, "45ms", "-200ms"),
+]
 ArrivalRate = Annotated[
     float,
     PlainValidator(_rate(1 / 3600, 10_000)),

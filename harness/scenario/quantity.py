@@ -12,6 +12,7 @@ from decimal import Decimal
 from harness.scenario.errors import ImpossibleError, shown
 
 DURATION_PATTERN = r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+"
+OFFSET_PATTERN = rf"-?{DURATION_PATTERN}"
 BITRATE_PATTERN = r"[0-9]+(\.[0-9]+)?[kM]?"
 RATE_PATTERN = r"[0-9]+(\.[0-9]+)?/(s|min|h)"
 PERCENT_PATTERN = r"[0-9]+(\.[0-9]+)?%"
@@ -53,6 +54,26 @@ def parse_duration(value: object, low: float, high: float) -> float:
         )
     parts = _DURATION_PART.findall(str(value))
     seconds = float(sum((Decimal(number) * _SECONDS[unit] for number, unit in parts), Decimal(0)))
+    if not low <= seconds <= high:
+        raise ImpossibleError(f"{shown(value)} is out of range; allowed: {allowed}")
+    return seconds
+
+
+def format_offset(seconds: float) -> str:
+    """Seconds, which may be negative, as a scenario writes them: `-200ms`."""
+    return f"-{format_duration(-seconds)}" if seconds < 0 else format_duration(seconds)
+
+
+def parse_offset(value: object, low: float, high: float) -> float:
+    """`45ms` or `-200ms` to seconds, from low to high."""
+    allowed = f"{format_offset(low)} to {format_offset(high)}"
+    negative = isinstance(value, str) and value.startswith("-")
+    size = value[1:] if isinstance(value, str) and negative else value
+    try:
+        seconds = parse_duration(size, 0, max(-low, high))
+    except ImpossibleError:
+        raise ImpossibleError(f"{shown(value)} is not an offset that can be had; allowed: {allowed}") from None
+    seconds = -seconds if negative else seconds
     if not low <= seconds <= high:
         raise ImpossibleError(f"{shown(value)} is out of range; allowed: {allowed}")
     return seconds

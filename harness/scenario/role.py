@@ -10,6 +10,7 @@ from harness.scenario.observe import ObserveField
 from harness.scenario.part import (
     AlsoAccepts,
     LongSpan,
+    MediaOffset,
     Part,
     ShortSpan,
     SoundBitrate,
@@ -18,7 +19,7 @@ from harness.scenario.part import (
     whole,
     whole_field,
 )
-from harness.scenario.quantity import format_bitrate
+from harness.scenario.quantity import format_bitrate, format_offset
 
 SIZES = ("320x180", "640x360", "1280x720")
 CODECS = ("vp8", "h264")
@@ -63,9 +64,15 @@ class MicrophoneSpec(Part):
     """A simulated microphone: what a publisher sends as sound (Opus, 20 ms)."""
 
     bitrate: SoundBitrate = Field(default=24_000, description="Opus bitrate in bits/s: 6k to 128k.")
+    delay: MediaOffset = Field(
+        default=0.0,
+        description="How much later than the picture the sound leaves its publisher, -500ms to 500ms: lips out of "
+        "sync at the source. Below 0 it is the picture that is held back.",
+    )
 
     def __str__(self) -> str:
-        return f"opus {format_bitrate(self.bitrate)}"
+        late = f" {format_offset(self.delay)} after the picture" if self.delay else ""
+        return f"opus {format_bitrate(self.bitrate)}{late}"
 
 
 def _role_list(value: object) -> object:
@@ -208,6 +215,12 @@ class Role(Part):
     def publishes(self) -> bool:
         """Whether users of this role publish a stream."""
         return self.camera is not None or self.microphone is not None
+
+    @model_validator(mode="after")
+    def _check_delay(self) -> Self:
+        if self.camera is None and self.microphone is not None and self.microphone.delay < 0:
+            raise ImpossibleError("this role has no picture to hold back; allowed: 0ms to 500ms", "microphone", "delay")
+        return self
 
     @model_validator(mode="after")
     def _check_churn(self) -> Self:

@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.measure.health import GeneratorHealth
-from harness.measure.recorder import Recorder
+from harness.measure.recorder import Recorder, Tags
+from harness.picture.decoded_stream import DecodedStream
+from harness.picture.pool import DecoderPool
 from harness.rtc.media_loop import MediaLoop
 from harness.scenario.participant import Participant
 from harness.scenario.plan import Plan
 from harness.services.service import Service
+from harness.swarm.decoding import picture_judge
 from harness.swarm.participant import CallParticipant
 from harness.trace.clock import RunClock
 from harness.trace.writer import TraceWriter
 
 GENERATOR_REST = 0.015  # seconds the socket poller rests; kernel timestamps keep arrival times exact meanwhile
+
+DRAIN_SECONDS = 3.0  # at the end, for what is still to be decoded
 
 GARBAGE_THRESHOLD = 50_000  # allocations between looks for cyclic garbage; Python's own is 700
 
@@ -59,7 +64,8 @@ class Generator:
         self.media = MediaLoop(rest=GENERATOR_REST, clock_offset_us=clock.offset_us)
         self.service = make_service(self.media)
         self.recorder = Recorder()
-        self.health = GeneratorHealth(self._socket_drops)
+        self.decoders = DecoderPool()
+        self.health = GeneratorHealth(self._socket_drops, self.decoders)
         self.media.on_sent_late = self.health.sent_late_us.append
         self.trace = TraceWriter(clock, trace_sink)
         self.steps: deque[Step] = deque()
@@ -93,6 +99,16 @@ class Generator:
             return self._tokens(participant)
         return self.service.token(participant.user_id, participant.room_id)
 
+    def decoded(self, subscriber: Participant, publisher: Participant, tags: Tags) -> DecodedStream | None:
+        """Decode what one plays of the other; None when there is no picture to decode."""
+        camera = publisher.camera
+        if camera is None:
+            return None
+        judge = picture_judge(publisher, self.plan.seed)
+        return self.decoders.stream(
+            tags, subscriber.user_id, publisher.stream_id or "", camera.fps, judge, camera.codec
+        )
+
     def step(self, name: str, elapsed_ms: float, error: Exception | None = None) -> None:
         self.steps.append(Step(name, elapsed_ms, error))
 
@@ -115,10 +131,10 @@ class Generator:
             for subscription in participant.subscriptions.values():
                 subscription.measure.flush(now)
                 playing += subscription.measure.first_frame_us is not None
+        if not self.participants:
+            self.decoders.drain(DRAIN_SECONDS)  # nobody's packets wait any more
+        decoded, kept = self.decoders.collect(self.recorder)
         measured = self.recorder.flush()
-        for participant in self.participants:
-            for subscription in participant.subscriptions.values():
-                subscription.measure.renew_samples()
         return {
             "t": (now - self._started_us) / 1_000_000,
             "users": sum(participant.inside for participant in self.participants),
@@ -127,6 +143,8 @@ class Generator:
             "subscriptions": sum(len(participant.subscriptions) for participant in self.participants),
             "health": self.health.flush(),
             "clock_uncertainty_us": self.clock.uncertainty_us,
+            "decoded": decoded,
+            "pictures": [{**one.to_dict(), "t": (one.finding.at_us - self._started_us) / 1_000_000} for one in kept],
             **measured,
         }
 
@@ -139,5 +157,6 @@ class Generator:
 
     async def close(self) -> None:
         self.health.close()
+        self.decoders.close()
         await self.service.close()
         await self.media.close()

@@ -214,6 +214,8 @@ class CallParticipant(EventHandler):
         depth = generator.plan.depth_of(self.plan, publisher)
         now = generator.now_us()
         subscription = Subscription(generator.recorder, self.plan, publisher, depth, now, self._on_first_frame)
+        if depth == "decode":
+            subscription.pictures = generator.decoded(self.plan, publisher, subscription.tags)
         self.subscriptions[stream_id] = subscription
         loop = asyncio.get_running_loop()
         self._deadlines[stream_id] = loop.call_later(PLAY_DEADLINE, self._play_overdue, subscription)
@@ -238,7 +240,8 @@ class CallParticipant(EventHandler):
     def on_remote_device_update(self, update: RemoteDeviceUpdated) -> None:
         subscription = self.subscriptions.get(update.stream)
         if subscription is not None:
-            subscription.measure.interrupt("video" if update.device == "camera" else "audio")
+            kind = "video" if update.device == "camera" else "audio"
+            subscription.measure.interrupt(kind, muted=update.state == "mute")
 
     # -- measurements --------------------------------------------------------------------------------------------
 
@@ -285,6 +288,8 @@ class CallParticipant(EventHandler):
         if timer is not None:
             timer.cancel()
         subscription.measure.end(self._generator.now_us(), stream_was_there=stream_was_there)
+        if subscription.pictures is not None:
+            subscription.pictures.ended = True
         self._probe("subscription", subscription.summary())
 
     def _since_ms(self, since_us: int) -> float:

@@ -106,17 +106,27 @@ class ClipPublication:
         self.streams = dict(streams)
         stamp = self._participant.stamp_id
         identity = {"publisher": stamp, "stamp_stream": stamp}
+        late = self._held_back_us
         if self._video is not None and "video" in streams:
-            self._sources["video"] = VideoSource(self._video, streams["video"], **identity, start=stamp)
+            video, held = streams["video"], late["video"]
+            self._sources["video"] = VideoSource(self._video, video, **identity, start=stamp, delay_us=held)
         if self._audio is not None and "audio" in streams:
-            self._sources["audio"] = AudioSource(self._audio, streams["audio"], **identity, start=stamp * 7)
+            audio, held = streams["audio"], late["audio"]
+            self._sources["audio"] = AudioSource(self._audio, audio, **identity, start=stamp * 7, delay_us=held)
         # Users start within a frame of each other's clocks; without an offset all frames of a burst would coincide.
         now = self._media.now_us() + stamp * 7919 % 20_000
         for kind, source in self._sources.items():
             source.muted = self._muted.get(kind, False)
             told = self._on_first is None or (kind, "sent") in self._told
             self._clocked[kind] = source if told else _Beginning(self, kind, source)
-            self._media.add_source(self._clocked[kind], now)
+            self._media.add_source(self._clocked[kind], now + late[kind])
+
+    @property
+    def _held_back_us(self) -> dict[str, int]:
+        """How long after its capture each medium leaves: lips out of sync at the source."""
+        microphone = self._participant.microphone
+        delay_us = round(microphone.delay * 1_000_000) if microphone is not None else 0
+        return {"audio": max(0, delay_us), "video": max(0, -delay_us)}
 
     def stop(self) -> None:
         for clocked in self._clocked.values():

@@ -9,6 +9,8 @@ from harness.call.driver import OnFirst
 from harness.call.quality import MediaFigures
 from harness.measure.recorder import Recorder, Tags
 from harness.measure.subscription import SubscriptionMeasure
+from harness.picture.decoded_stream import DecodedStream
+from harness.rtc.decodable_video import DecodableVideo
 from harness.rtc.inbound import InboundAudio, InboundStream
 from harness.rtc.inbound_video import InboundVideo
 from harness.scenario.participant import Participant
@@ -40,13 +42,17 @@ class Subscription:
             depth=depth,
             audio_only=publisher.camera is None,
             fps=publisher.camera.fps if publisher.camera is not None else 0,
+            audio_bitrate=publisher.microphone.bitrate if publisher.microphone is not None else 0,
         )
         self.measure.on_first_frame = lambda: on_first_frame(self)
         self._reached: dict[str, int] = {}
+        self.pictures: DecodedStream | None = None  # set before the first packet where the video is decoded
 
     def open(self, kind: str, codec: str, ssrc: int, alerts: list[InboundStream]) -> InboundStream:
         stream: InboundStream
-        if kind == "video":
+        if kind == "video" and self.pictures is not None:
+            stream = DecodableVideo(ssrc, self.measure, alerts, codec=codec, taker=self.pictures)
+        elif kind == "video":
             stream = InboundVideo(ssrc, self.measure, alerts, codec=codec, depth=self.measure.depth)
         else:
             stream = InboundAudio(ssrc, self.measure, alerts, depth=self.measure.depth)

@@ -11,10 +11,12 @@ from harness.scenario.quantity import (
     Span,
     format_bitrate,
     format_duration,
+    format_offset,
     format_rate,
     format_share,
     parse_bitrate,
     parse_duration,
+    parse_offset,
     parse_rate,
     parse_share,
     parse_span,
@@ -51,6 +53,18 @@ def test_what_is_no_bitrate_is_refused(value: object) -> None:
 @pytest.mark.parametrize(("text", "rate"), [("2/s", 2), ("30/min", 0.5), ("3600/h", 1), ("0.5/s", 0.5)])
 def test_rates_are_per_second(text: str, rate: float) -> None:
     assert parse_rate(text, 1 / 3600, 10_000) == rate
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("45ms", 0.045), ("-200ms", -0.2), ("0ms", 0), ("0.5s", 0.5)])
+def test_an_offset_has_a_sign_and_reads_back(text: str, seconds: float) -> None:
+    assert parse_offset(text, -0.5, 0.5) == seconds
+    assert parse_offset(format_offset(seconds), -0.5, 0.5) == seconds
+
+
+@pytest.mark.parametrize("value", ["501ms", "-501ms", "--5ms", "-", 45, -0.2, None, True, "fast", "- 5ms"])
+def test_what_is_no_offset_is_refused(value: object) -> None:
+    with pytest.raises(ImpossibleError, match=r"allowed: -500ms to 500ms"):
+        parse_offset(value, -0.5, 0.5)
 
 
 def test_a_span_is_a_range_or_one_duration() -> None:

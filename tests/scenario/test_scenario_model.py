@@ -82,7 +82,8 @@ thresholds: {join_time_ms: [p(95)<1000, {threshold: med<3, abortOnFail: yes, del
 """
     roles = """one: {count: 2..5, camera: on, play: none, stay: 1.5s..2m,
     churn: {leave: {every: 5s, away: 100ms}, mute: {every: 2s, for: 1s, device: camera}}}
-  two: {count: {choices: {1: 33.3%, 2: 66.7%}}, microphone: {bitrate: 6001}, play: {roles: [one], at_most: 2}}"""
+  two: {count: {choices: {1: 33.3%, 2: 66.7%}}, microphone: {bitrate: 6001, delay: 45ms},
+    play: {roles: [one], at_most: 2}}"""
     made = scenario(roles, rest)
     written = json.loads(json.dumps(made.to_file()))
     assert Scenario.model_validate(written) == made
