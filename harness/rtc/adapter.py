@@ -13,6 +13,8 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceCandidate, RTCIceGatherer, RTCIceTransport
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
@@ -20,7 +22,11 @@ from aiortc.rtcicetransport import RTCIceParameters
 from pylibsrtp import ffi as _ffi
 from pylibsrtp import lib as _srtp
 
+from harness.rtc.emulated_socket import emulate
 from harness.rtc.inbox import Inbox
+
+if TYPE_CHECKING:
+    from harness.rtc.access_link import AccessLink
 
 RECEIVE_BUFFER_BYTES = 4 << 20
 MAX_DATAGRAM = 2048
@@ -67,10 +73,21 @@ def local_addresses(address: str | None = None) -> list[str]:
 class SecureTransport:
     """One ICE + DTLS-SRTP transport over one UDP socket.
 
-    `on_state` is called with "ice", "connected", "failed" or "closed"; times are read by the caller.
+    `on_state` is called with "ice", "connected", "failed" or "closed"; times are read by the caller. access: the
+    emulated link that every datagram passes, where there is one. late: who takes media that it held back until the
+    socket had been taken over.
     """
 
-    def __init__(self, *, controlling: bool, addresses: Sequence[str], on_state: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        addresses: Sequence[str],
+        on_state: Callable[[str], None],
+        access: AccessLink | None = None,
+    ) -> None:
+        self.access = access
+        self.late: Callable[[list[Any], list[int]], None] | None = None
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._ice = RTCIceTransport(self._gatherer)
         self._connection = self._ice._connection
@@ -80,7 +97,7 @@ class SecureTransport:
         self._on_state = on_state
         self._protocol = None
         self.socket: socket.socket | None = None
-        self.send: Callable[[memoryview], int] = lambda data: 0
+        self.send: Callable[[memoryview], object] = lambda data: 0
         self.connected = False
         self._remote_address = ("", 0)
         self._closed = False
@@ -98,6 +115,9 @@ class SecureTransport:
             connection._local_candidates_end = True
             for protocol in connection._protocols:
                 _enlarge(protocol.transport.get_extra_info("socket"))
+                _wait_longer_for_consent(protocol)
+                if self.access is not None:
+                    emulate(protocol, self.access, lambda: self.late)
         return self._gatherer.getLocalCandidates()
 
     @property
@@ -164,6 +184,8 @@ class SecureTransport:
         else:
             sendto, address = self.socket.sendto, pair.remote_addr
             self.send = lambda data: sendto(data, address)
+        if self.access is not None:
+            self.send = partial(self.access.send, self.send)
         self._receive_context = self._dtls._rx_srtp._srtp[0]
         self._send_context = self._dtls._tx_srtp._srtp[0]
         self.connected = True
@@ -235,6 +257,8 @@ class SecureTransport:
         if farewell:
             with contextlib.suppress(ConnectionError, OSError):
                 await self._dtls.stop()
+            if self.access is not None:
+                await self.access.linger()
         await self._ice.stop()
         self.socket = None
         self._protocol = None
@@ -243,3 +267,13 @@ class SecureTransport:
 def _enlarge(sock: object) -> None:
     with contextlib.suppress(OSError, AttributeError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # type: ignore[attr-defined]
+
+
+def _wait_longer_for_consent(protocol: Any) -> None:
+    """aioice waits 0.5 s for the answer to a consent check, sent once; a satellite's round trip takes longer."""
+    request = protocol.request
+
+    def patient(*arguments: Any, retransmissions: int | None = None, **more: Any) -> Any:
+        return request(*arguments, retransmissions=1 if retransmissions == 0 else retransmissions, **more)
+
+    protocol.request = patient

@@ -104,11 +104,11 @@ class Inbox:
         self.times = [time.time_ns() // 1000] * len(self.lengths)
         return len(self.lengths)
 
-    def put(self, packets: Sequence[bytes]) -> int:
-        """Packets that were read by somebody else, as if they had been received now; at most SLOTS of them."""
+    def put(self, packets: Sequence[bytes | bytearray], times: list[int] | None = None) -> int:
+        """Packets that were read before, as if they had been received now, or at `times`; at most SLOTS of them."""
         chosen = packets[:SLOTS]
         for slot, packet in enumerate(chosen):
             self.bytes[slot * SLOT_BYTES : slot * SLOT_BYTES + len(packet)] = packet
         self.lengths = [len(packet) for packet in chosen]
-        self.times = [time.time_ns() // 1000] * len(chosen)
+        self.times = [time.time_ns() // 1000] * len(chosen) if times is None else times
         return len(chosen)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from harness.rtc.adapter import Datagram
+from harness.rtc.held import Alarm
 from harness.rtc.inbox import Inbox
 from harness.rtc.poller import Poller
 
@@ -21,6 +22,8 @@ TICK = 0.1  # seconds: transport feedback and NACK retries, as browsers do it
 PACING_GRID_US = (1_000, 5_000)
 GRID_PER_SOURCE_US = 25
 HOPELESSLY_LATE_US = 1_000_000
+# A selector sleeps whole milliseconds and wakes late: what leaves half of one early is late or early by half of one.
+DEPARTURES_EARLY_US = 500
 
 
 class Source(Protocol):
@@ -50,6 +53,9 @@ class MediaLoop:
         self.outgoing = Datagram()
         self.peers: set[PacketPath] = set()
         self.on_sent_late: Callable[[float], None] | None = None
+        # For emulated links only; they cost nothing where there are none.
+        self.departures = Alarm(self.now_us, early_us=DEPARTURES_EARLY_US, rest_us=0)
+        self.arrivals = Alarm(self.now_us, early_us=0, rest_us=round(rest * 1_000_000))
         self._heap: list[tuple[int, int, Source]] = []
         self._order = itertools.count()
         self._pacing: asyncio.TimerHandle | None = None
@@ -119,4 +125,6 @@ class MediaLoop:
             self._pacing.cancel()
         self._heap.clear()
         await asyncio.gather(*(peer.close() for peer in tuple(self.peers)), return_exceptions=True)
+        self.departures.close()
+        self.arrivals.close()
         self.poller.close()

@@ -61,7 +61,9 @@ class PacketPath:
         assert self.transport.socket is not None
         self._send = self.transport.send
         self.media.peers.add(self)
-        self.media.poller.add(self.transport.socket, self.drain)
+        # Chosen once: a path without an emulated link pays nothing for those that have one.
+        self.media.poller.add(self.transport.socket, self.drain if self.transport.access is None else self._hold)
+        self.transport.late = self.take_held
         self._take(self.media.inbox.put(self.transport.early_packets()))
 
     async def close(self) -> None:
@@ -86,6 +88,30 @@ class PacketPath:
             self._take(count)
             if count < SLOTS:
                 break
+        if self.alerts:
+            self._answer_alerts()
+
+    def _hold(self) -> None:
+        """Read what the socket holds, and give it to the emulated link."""
+        inbox, access, to_run_clock = self.media.inbox, self.transport.access, self.media.from_unix_us
+        for _ in range(BATCHES_PER_DRAIN):
+            sock = self.transport.socket
+            count = 0 if sock is None else inbox.receive(sock)
+            for slot in range(count):
+                start = slot * SLOT_BYTES
+                data = inbox.bytes[start : start + inbox.lengths[slot]]
+                access.arrived(self, data, inbox.times[slot] + to_run_clock)  # type: ignore[union-attr]
+            if count < SLOTS:
+                break
+
+    def take_held(self, packets: list[bytes | bytearray], times_us: list[int]) -> None:
+        """Packets that have come through the emulated link, and when."""
+        if self not in self.media.peers:
+            return
+        from_run_clock = self.media.from_unix_us
+        for at in range(0, len(packets), SLOTS):
+            times = [time_us - from_run_clock for time_us in times_us[at : at + SLOTS]]
+            self._take(self.media.inbox.put(packets[at : at + SLOTS], times))
         if self.alerts:
             self._answer_alerts()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from aiortc.rate import RemoteBitrateEstimator
 
+from harness.rtc.access_link import AccessLink
 from harness.rtc.adapter import SecureTransport
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import HeaderExtensions, OutboundStream
@@ -32,7 +33,8 @@ class Peer(PacketPath):
     """Either side of a call leg.
 
     addresses: local addresses to gather on. on_state hears "ice", "connected", "failed", "closed".
-    new_stream makes the inbound stream for an SSRC. Everything runs on the media loop's thread.
+    new_stream makes the inbound stream for an SSRC. access: the emulated link that all packets pass, where there is
+    one. Everything runs on the media loop's thread.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Peer(PacketPath):
         on_state: Callable[[str], None] = lambda state: None,
         new_stream: StreamFactory = lambda section, ssrc: None,
         dtls_answer_role: str = "client",
+        access: AccessLink | None = None,
     ) -> None:
-        transport = SecureTransport(controlling=offers, addresses=addresses, on_state=self._state)
+        transport = SecureTransport(controlling=offers, addresses=addresses, on_state=self._state, access=access)
         super().__init__(media, transport, new_stream)
         self.connected = asyncio.Event()
         self.ended = asyncio.Event()

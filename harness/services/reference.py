@@ -8,6 +8,7 @@ import aiohttp
 
 from harness.call.driver import Driver
 from harness.room_service.tokens import make_token
+from harness.rtc.access_link import AccessLink
 from harness.rtc.media_loop import MediaLoop
 from harness.services.reference_driver import ReferenceDriver
 from harness.services.reference_means import RealMeans
@@ -29,12 +30,12 @@ class ReferenceService:
         # One pool for all users of the process; a limit would queue logins inside the generator.
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
-    def driver(self) -> Driver:
-        return ReferenceDriver(self.means())
+    def driver(self, access: AccessLink | None = None) -> Driver:
+        return ReferenceDriver(self.means(access=access))
 
-    def means(self, via: str | None = None) -> RealMeans:
+    def means(self, via: str | None = None, access: AccessLink | None = None) -> RealMeans:
         """What a driver works with; `via` is another address (http://host:port) that leads to the service."""
-        return RealMeans(self._http, f"{via or self.url}/ws", self._media, self._addresses)
+        return RealMeans(self._http, f"{via or self.url}/ws", self._media, self._addresses, access)
 
     def token(self, user_id: str, room_id: str) -> str:
         return make_token(self._secret, user_id, room_id)

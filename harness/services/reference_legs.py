@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.call.driver import PlaySink, PublishSource
 from harness.call.errors import CallError, ErrorCode
+from harness.rtc.access_link import AccessLink
 from harness.rtc.inbound import InboundStream
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.peer import Peer
@@ -16,11 +17,13 @@ CONNECT_TIMEOUT = 15.0
 
 
 class PublishLeg:
-    """Sends one stream."""
+    """Sends one stream. access: the user's emulated link, if it has one."""
 
-    def __init__(self, media: MediaLoop, addresses: Sequence[str], source: PublishSource) -> None:
+    def __init__(
+        self, media: MediaLoop, addresses: Sequence[str], source: PublishSource, access: AccessLink | None = None
+    ) -> None:
         self.source = source
-        self.peer = Peer(media, offers=True, addresses=addresses)
+        self.peer = Peer(media, offers=True, addresses=addresses, access=access)
         self._sections: dict[str, Section] = {}
         self._closed = False
 
@@ -45,10 +48,13 @@ class PublishLeg:
 
 
 class PlayLeg:
-    """Receives all streams a user plays, over one bundled connection that the service offers and renegotiates."""
+    """Receives all streams a user plays, over one bundled connection that the service offers and renegotiates.
 
-    def __init__(self, media: MediaLoop, addresses: Sequence[str]) -> None:
-        self._media, self._addresses = media, addresses
+    access: as of PublishLeg.
+    """
+
+    def __init__(self, media: MediaLoop, addresses: Sequence[str], access: AccessLink | None = None) -> None:
+        self._media, self._addresses, self._access = media, addresses, access
         self.sinks: dict[str, PlaySink] = {}
         self._placed: dict[str, tuple[str, str]] = {}  # mid: stream id and kind
         self._peer: Peer | None = None
@@ -63,6 +69,7 @@ class PlayLeg:
                 addresses=self._addresses,
                 on_state=self._state,
                 new_stream=self._new_stream,
+                access=self._access,
             )
         self._placed = {mid: (str(stream), str(kind)) for mid, (stream, kind) in streams.items()}
         description = await self._peer.answer(sdp)

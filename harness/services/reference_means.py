@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from harness.call.driver import PlaySink, PublishSource
+from harness.rtc.access_link import AccessLink
 from harness.rtc.media_loop import MediaLoop
 from harness.services.reference_legs import PlayLeg, PublishLeg
 from harness.services.signalling import ClientWebSocket, Signalling
@@ -64,10 +65,17 @@ class Means(Protocol):
 
 
 class RealMeans:
-    """A WebSocket to `url`, and media over UDP from `addresses`."""
+    """A WebSocket to `url`, and media over UDP from `addresses`, through the user's emulated link if it has one."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, media: MediaLoop, addresses: Sequence[str]) -> None:
-        self._http, self._url, self._media, self._addresses = http, url, media, addresses
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        media: MediaLoop,
+        addresses: Sequence[str],
+        access: AccessLink | None = None,
+    ) -> None:
+        self._http, self._url, self._media, self._addresses, self._access = http, url, media, addresses, access
 
     def now_us(self) -> int:
         return self._media.now_us()
@@ -79,7 +87,7 @@ class RealMeans:
         return await ClientWebSocket.connect(self._http, self._url)
 
     def publish_leg(self, source: PublishSource) -> PublishLeg:
-        return PublishLeg(self._media, self._addresses, source)
+        return PublishLeg(self._media, self._addresses, source, self._access)
 
     def play_leg(self) -> PlayLeg:
-        return PlayLeg(self._media, self._addresses)
+        return PlayLeg(self._media, self._addresses, self._access)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from harness.call.driver import Driver
+from harness.rtc.access_link import AccessLink
 
 
 class Service(Protocol):
@@ -12,7 +13,9 @@ class Service(Protocol):
 
     name: str
 
-    def driver(self) -> Driver: ...
+    def driver(self, access: AccessLink | None = None) -> Driver:
+        """A user's driver; all its media passes `access`, the user's emulated link, if there is one."""
+        ...
 
     def token(self, user_id: str, room_id: str) -> str: ...
 
