@@ -127,6 +127,26 @@ _FAILURES = (
     _counter("disconnects", "events", "Times a user lost the room without asking for it."),
 )
 
+_PICTURES = (
+    _trend("psnr_db", "dB", "PSNR of luma of each decoded picture against the camera's, damaged ones too.", "higher"),
+    _trend("ssim", "of 1", "SSIM of luma (x264 form) of each decoded picture against the camera's.", "higher"),
+    _trend(
+        "network_psnr_db",
+        "dB",
+        "PSNR of luma of damaged pictures against the sender's own decode: what was lost on the way, not in coding.",
+        "higher",
+    ),
+    _trend("vmaf", "points", "VMAF (v0.6.1) of intact pictures, from their clip's table; needs the extra.", "higher"),
+    _rate("intact_share", "Pictures whose luma equals the sender's own decode bit by bit, of all decoded.", "higher"),
+    _rate("wrong_picture_share", "Pictures that show another publisher's clip, of all decoded."),
+    _rate("old_picture_share", "Pictures that show another frame of their clip than their stamp says, of all decoded."),
+    _rate("frozen_picture_share", "Pictures that repeat the one before although the clip moves, of all decoded."),
+    _rate("black_share", "Pictures that are black (98 % of the pixels), of all decoded."),
+    _counter("framesDecoded", "frames", "Frames that became pictures, of subscriptions decoded.", "higher", W3C),
+    _counter("framesUndecodable", "frames", "Frames the decoder refused, or had no key frame for after it did."),
+    _counter("framesUndecoded", "frames", "Frames left out because the generator's decoders were behind."),
+)
+
 _NEWS = (
     _trend("user_added_ms", "ms", "From a user's IN to its being added at another client in the room."),
     _trend("stream_added_ms", "ms", "From a stream's LIVE at its publisher to its being added at another client."),
@@ -137,5 +157,6 @@ _NEWS = (
 )
 
 METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in (*_TIMES, *_MEDIA, *_SCORES, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_NEWS)
+    metric.name: metric
+    for metric in (*_TIMES, *_MEDIA, *_SCORES, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_PICTURES, *_NEWS)
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from harness.measure.histogram import Histogram
 
@@ -20,11 +20,24 @@ BUSY_SHARE = 0.1
 SHORTEST_SECONDS = 0.5  # of an interval whose CPU share means anything
 
 
+class Decoders(Protocol):
+    """Threads that decode beside the media loop."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time they have taken so far."""
+
+    def frames_undecoded(self) -> int:
+        """Frames so far that were not decoded because the threads were behind."""
+
+
 class GeneratorHealth:
     """Runs on the media loop. `flush` gives one interval's figures as JSON values."""
 
-    def __init__(self, socket_drops: Callable[[], int]) -> None:
+    def __init__(self, socket_drops: Callable[[], int], decoders: Decoders | None = None) -> None:
         self._socket_drops = socket_drops
+        self._decoders = decoders
+        self._decoded = (0.0, 0)
         self._lag = Histogram()
         # Appended to for every frame sent: by how many microseconds it was late.
         self.sent_late_us: list[float] = []
@@ -41,7 +54,8 @@ class GeneratorHealth:
             self._lag.record(max(0.0, (time.perf_counter() - before - PROBE_SECONDS) * 1000))
 
     def flush(self) -> dict[str, Any]:
-        """cpu_seconds and wall_seconds of this process, histograms in ms, drops, seconds spent waiting for a core."""
+        """cpu_seconds and wall_seconds of this process, histograms in ms, drops, seconds spent waiting for a core;
+        of cpu_seconds, what decoding took, and the frames it did not manage."""
         cpu, wall, waited, drops = time.process_time(), time.monotonic(), _run_queue_wait(), self._socket_drops()
         pacing = Histogram()
         pacing.record_all([late / 1000 for late in self.sent_late_us])
@@ -53,10 +67,17 @@ class GeneratorHealth:
             "loop_lag_ms": self._lag.to_dict() if self._lag.count else None,
             "pacing_ms": pacing.to_dict() if pacing.count else None,
             "socket_drops": max(0, drops - self._drops),
+            **self._decoding(),
         }
         self._cpu, self._wall, self._waited, self._drops = cpu, wall, waited, drops
         self._lag = Histogram()
         return found
+
+    def _decoding(self) -> dict[str, float]:
+        if self._decoders is None:
+            return {}
+        before, self._decoded = self._decoded, (self._decoders.cpu_seconds, self._decoders.frames_undecoded())
+        return {"decode_cpu_seconds": self._decoded[0] - before[0], "frames_undecoded": self._decoded[1] - before[1]}
 
     def close(self) -> None:
         self._task.cancel()
@@ -79,6 +100,8 @@ class HealthTotals:
         self.pacing = Histogram()
         self.cpu_seconds = self.wall_seconds = self.wait_seconds = 0.0
         self.socket_drops = 0
+        self.frames_undecoded = 0
+        self.decode_cpu_seconds = 0.0
         self.intervals = self.busy_intervals = 0
 
     def add(self, flushed: dict[str, Any]) -> None:
@@ -89,9 +112,13 @@ class HealthTotals:
         self.wall_seconds += flushed["wall_seconds"]
         self.wait_seconds += flushed["wait_seconds"]
         self.socket_drops += flushed["socket_drops"]
+        self.frames_undecoded += flushed.get("frames_undecoded", 0)
+        decoding = flushed.get("decode_cpu_seconds", 0.0)
+        self.decode_cpu_seconds += decoding
         if flushed["wall_seconds"] >= SHORTEST_SECONDS:
             self.intervals += 1
-            self.busy_intervals += flushed["cpu_seconds"] / flushed["wall_seconds"] > CPU_LIMIT
+            # Decoding has threads of its own: it is behind when frames stay undecoded, not when it uses another core.
+            self.busy_intervals += (flushed["cpu_seconds"] - decoding) / flushed["wall_seconds"] > CPU_LIMIT
 
     def reasons(self) -> list[str]:
         """Why the generator was at its limit; empty when it was not."""
@@ -106,6 +133,8 @@ def _reasons(health: HealthTotals) -> Iterable[str]:
         yield f"the generator sent frames late: p99 {pacing:.1f} ms after they were due (limit {PACING_LIMIT_MS:g} ms)"
     if health.socket_drops:
         yield f"the generator's sockets dropped {health.socket_drops} datagrams"
+    if health.frames_undecoded:
+        yield f"the generator's decoders fell behind: {health.frames_undecoded} frames were not decoded"
     if health.intervals and health.busy_intervals / health.intervals >= BUSY_SHARE:
         share = 100 * health.busy_intervals / health.intervals
         yield f"the generator used more than {CPU_LIMIT:.0%} of a core in {share:.0f} % of the time"

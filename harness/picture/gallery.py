@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -120,8 +121,11 @@ class Gallery:
         self._ranking = Ranking()
         self._kept: dict[Entry, dict[str, Any]] = {}
 
-    def add(self, found: dict[str, Any]) -> bool:
-        """Whether it is kept."""
+    def add_all(self, found: Iterable[dict[str, Any]]) -> bool:
+        """Whether any is kept. found: as Candidate.to_dict makes them."""
+        return sum(self._add(one) for one in found) > 0
+
+    def _add(self, found: dict[str, Any]) -> bool:
         whose = ("" if found["intact"] else str(found["subscriber"]), str(found["publisher"]))
         entry = Entry(bool(found["intact"]), float(found["psnr_db"]), int(found["at_us"]), whose)
         if not self._ranking.admit(entry):

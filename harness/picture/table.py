@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+import subprocess
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from synthetic_media.clip import VideoClip
 from synthetic_media.encoder import library_versions
 from synthetic_media.strip import strip_rows
 
+log = logging.getLogger(__name__)
 TABLE_VERSION = 1  # raise it whenever a figure changes
 
 
@@ -38,47 +40,50 @@ class ClipTable:
         return {crc: position for position, crc in reversed(tuple(enumerate(self.crc)))}
 
 
-def load_table(clip: VideoClip, cache_dir: Path | None = None) -> ClipTable:
+def load_table(clip: VideoClip, cache_dir: Path | None = None, *, measure_vmaf: bool = False) -> ClipTable:
     """The table of a clip: from the cache, or measured now (a second of CPU for ten of video) and put there.
 
     Its key is made of the clip's very bytes: the table of another clip, of an older library, or a damaged one is
-    never used but measured anew. VMAF stands in it when the extra `vmaf` is installed.
+    never used but measured anew. VMAF stands in it when the extra `vmaf` is installed and it was measured before, or
+    is to be now: it takes a program and some seconds.
     """
     folder, digest = cache_dir or default_folder(), _digest(clip)
-    found = _cached(folder, digest, "quality", {}, lambda: _measured(clip))
+    entry = _Entry(folder, digest, "quality")
+    found = entry.read() or entry.write(_measured(clip))
     table = ClipTable(tuple(found["crc"]), tuple(found["psnr"]), tuple(found["ssim"]))
     version = vmaf_version()
     if version is None:
         return table
-    scores = _cached(folder, digest, "vmaf", {"tool": version}, lambda: {"vmaf": clip_vmaf(clip)})
-    return ClipTable(table.crc, table.psnr, table.ssim, tuple(scores["vmaf"]))
+    entry = _Entry(folder, digest, "vmaf", version)
+    scores = entry.read()
+    if scores is None and measure_vmaf:
+        scores = _vmaf_of(clip, entry)
+    return replace(table, vmaf=tuple(scores["vmaf"])) if scores is not None else table
 
 
-def table_is_cached(clip: VideoClip, cache_dir: Path | None = None) -> bool:
-    """Whether `load_table` has nothing to measure."""
-    folder, digest = cache_dir or default_folder(), _digest(clip)
-    version = vmaf_version()
-    wanted: list[tuple[str, dict[str, Any]]] = [("quality", {})]
-    wanted += [("vmaf", {"tool": version})] if version else []
-    keys = [(kind, _key(digest, kind, versions)) for kind, versions in wanted]
-    return all(read_entry(folder / f"{kind}-{key[:32]}.table", key) is not None for kind, key in keys)
+def _vmaf_of(clip: VideoClip, entry: _Entry) -> dict[str, Any] | None:
+    try:
+        return entry.write({"vmaf": clip_vmaf(clip)})
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        log.warning("no VMAF: %s", error)  # an extra: its absence shows in the results
+        return None
 
 
-def _cached(
-    folder: Path, digest: str, kind: str, versions: dict[str, Any], measure: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    key = _key(digest, kind, versions)
-    path = folder / f"{kind}-{key[:32]}.table"
-    stored = read_entry(path, key)
-    if stored is not None:
-        return stored[0]
-    found = measure()
-    write_entry(path, key, found, [])
-    return found
+class _Entry:
+    """A part of a table in the cache. tool: what measured it, beside the libraries."""
 
+    def __init__(self, folder: Path, digest: str, kind: str, tool: str = "") -> None:
+        identity = {"clip": digest, "kind": kind, "version": TABLE_VERSION, "tool": tool, **library_versions()}
+        self._key = fingerprint(identity)
+        self._path = folder / f"{kind}-{self._key[:32]}.table"
 
-def _key(digest: str, kind: str, versions: dict[str, Any]) -> str:
-    return fingerprint({"clip": digest, "kind": kind, "version": TABLE_VERSION, **library_versions(), **versions})
+    def read(self) -> dict[str, Any] | None:
+        stored = read_entry(self._path, self._key)
+        return stored[0] if stored is not None else None
+
+    def write(self, found: dict[str, Any]) -> dict[str, Any]:
+        write_entry(self._path, self._key, found, [])
+        return found
 
 
 def _digest(clip: VideoClip) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -25,27 +26,25 @@ _LIMIT_SECONDS = 300.0
 
 
 @cache
-def _program() -> str | None:
+def vmaf_version() -> str | None:
+    """Which tool and model score; None without the extra, and so no VMAF."""
+    try:
+        return f"imageio-ffmpeg {version('imageio-ffmpeg')}, vmaf_v0.6.1"
+    except PackageNotFoundError:
+        return None
+
+
+def _program() -> str:
     try:
         from imageio_ffmpeg import get_ffmpeg_exe
-    except ImportError:
-        return None
-    try:
+
         program = str(get_ffmpeg_exe())
-        filters = _run([program, "-hide_banner", "-filters"], 20)
-    except (OSError, RuntimeError, subprocess.SubprocessError):
-        return None
-    return program if " libvmaf " in filters.stdout else None
-
-
-@cache
-def vmaf_version() -> str | None:
-    """Which tool and model score; None when there is none, and so no VMAF."""
-    program = _program()
-    if program is None:
-        return None
-    told = _run([program, "-version"], 20)
-    return f"{told.stdout.splitlines()[0] if told.stdout else program}, vmaf_v0.6.1"
+        filters = _run([program, "-hide_banner", "-filters"], 20).stdout
+    except (ImportError, OSError, RuntimeError, subprocess.SubprocessError):
+        filters = ""
+    if " libvmaf " not in filters:
+        raise RuntimeError("VMAF needs ffmpeg with libvmaf; to be had with: pip install 'call-harness[vmaf]'")
+    return program
 
 
 def clip_vmaf(clip: VideoClip) -> list[float]:
@@ -54,8 +53,6 @@ def clip_vmaf(clip: VideoClip) -> list[float]:
     Raises RuntimeError when the program fails or is not there.
     """
     program, spec = _program(), clip.spec
-    if program is None:
-        raise RuntimeError("VMAF needs ffmpeg with libvmaf; install the extra: pip install 'call-harness[vmaf]'")
     top = strip_rows(spec.width) + 1 & ~1
     height = spec.height - top
     chroma = np.full((height // 2, spec.width), 128, np.uint8).tobytes()  # only luma is looked at

@@ -27,6 +27,10 @@ def _summary(plan: "Plan") -> list[str]:
         f"{plan.scenario_name}: {expected.users} users in {rooms}, {format_duration(plan.duration)}, seed {plan.seed}",
         f"  expected: {expected.streams} streams, {expected.subscriptions} subscriptions",
     ]
+    if any(participant.depths.share_of("decode") for participant in plan.participants):
+        # Users who play only some of the streams may not come to play the ones that would be decoded.
+        most = "up to " if any(participant.play.at_most is not None for participant in plan.participants) else ""
+        lines.append(f"  decoded: {most}{sum(1 for _ in plan.decoded())} of these subscriptions")
     roles: dict[str, list[Participant]] = defaultdict(list)
     for participant in plan.participants:
         roles[participant.role].append(participant)

@@ -10,8 +10,7 @@ from harness.scenario.part import nearest
 from harness.scenario.quantity import PERCENT_PATTERN, format_share, parse_share
 
 DEPTHS = ("packets", "frames", "decode")
-# The depths a run can take today. `decode` is understood everywhere; adding it here is what lifts the refusal.
-RUNNABLE_DEPTHS = ("packets", "frames")
+_ALLOWED = ", ".join(DEPTHS)
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,10 @@ class ObserveShares:
             if point < reached:
                 return depth
         return self.shares[-1][0]
+
+    def share_of(self, depth: str) -> float:
+        """The share of a depth, 0 when it is not asked for."""
+        return sum(share for name, share in self.shares if name == depth)
 
     def to_file(self) -> str | dict[str, str]:
         """The shares as a scenario file writes them."""
@@ -46,13 +49,13 @@ def parse_observe(value: object) -> ObserveShares:
     if isinstance(value, ObserveShares):
         return value
     if isinstance(value, str):
-        return ObserveShares(((_runnable(value), 1.0),))
+        return ObserveShares(((_depth(value), 1.0),))
     if not isinstance(value, dict) or not value:
-        raise ImpossibleError(f"{shown(value)} is not a depth; allowed: {_allowed()}, or shares as {{frames: 100%}}")
+        raise ImpossibleError(f"{shown(value)} is not a depth; allowed: {_ALLOWED}, or shares as {{frames: 100%}}")
     shares = []
     for depth, share in value.items():
         try:
-            shares.append((_runnable(str(depth)), parse_share(share)))
+            shares.append((_depth(str(depth)), parse_share(share)))
         except ImpossibleError as error:
             raise ImpossibleError(str(error), str(depth)) from None
     total = sum(share for _, share in shares)
@@ -61,15 +64,9 @@ def parse_observe(value: object) -> ObserveShares:
     return ObserveShares(tuple(shares))
 
 
-def _allowed() -> str:
-    return ", ".join(RUNNABLE_DEPTHS)
-
-
-def _runnable(depth: str) -> str:
+def _depth(depth: str) -> str:
     if depth not in DEPTHS:
-        raise ImpossibleError(f"{shown(depth)} is not a depth{nearest(depth, list(DEPTHS))}; allowed: {_allowed()}")
-    if depth not in RUNNABLE_DEPTHS:
-        raise ImpossibleError(f"{depth} is not available yet; allowed: {_allowed()}")
+        raise ImpossibleError(f"{shown(depth)} is not a depth{nearest(depth, list(DEPTHS))}; allowed: {_ALLOWED}")
     return depth
 
 
@@ -81,10 +78,10 @@ ObserveField = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"enum": list(RUNNABLE_DEPTHS)},
+                {"enum": list(DEPTHS)},
                 {
                     "type": "object",
-                    "properties": dict.fromkeys(RUNNABLE_DEPTHS, _SHARE),
+                    "properties": dict.fromkeys(DEPTHS, _SHARE),
                     "additionalProperties": False,
                     "minProperties": 1,
                 },

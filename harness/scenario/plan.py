@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from harness.scenario.naming import room_name, stamp_id, stream_id, user_id, use
 from harness.scenario.observe import ObserveShares
 from harness.scenario.part import Part
 from harness.scenario.participant import Action, Participant
-from harness.scenario.quantity import format_duration
+from harness.scenario.quantity import format_duration, format_share
 from harness.scenario.role import CameraSpec, MicrophoneSpec, PlayPolicy, Role
 
 # A subscription is expected only if subscriber and stream are there together for so long without a break.
@@ -109,6 +109,16 @@ class Plan:
         pair = f"{self.seed}/depth/{subscriber.user_id}/{publisher.user_id}".encode()
         point = int.from_bytes(hashlib.blake2b(pair, digest_size=6).digest(), "big") / 2**48
         return subscriber.depths.pick(point)
+
+    def decoded(self) -> Iterator[tuple[Participant, Participant]]:
+        """The expected subscriptions (subscriber, publisher) at depth decode; at_most apart."""
+        for members in self.by_room.values():
+            publishers = [member for member in members if member.stream_id is not None]
+            for subscriber in members:
+                if subscriber.depths.share_of("decode"):
+                    for publisher in publishers:
+                        if self.depth_of(subscriber, publisher) == "decode" and self.expects(subscriber, publisher):
+                            yield subscriber, publisher
 
     def explain(self, most: int | None = None) -> list[str]:
         """Readable lines: a summary, then who does what when; `most` limits the actions listed."""
@@ -254,7 +264,9 @@ class _Run:
         judged = self.scenario.effective_thresholds()
         thresholds = ((key, entry.threshold) for key, entries in judged.items() for entry in entries)
         name = self.scenario.name
-        return Plan(name, self.seed, self.duration, tuple(rooms), tuple(participants), tuple(thresholds))
+        made = Plan(name, self.seed, self.duration, tuple(rooms), tuple(participants), tuple(thresholds))
+        self.check_decoded(made)
+        return made
 
     def dice(self, *names: str) -> random.Random:
         """A generator of its own for every name."""
@@ -289,6 +301,26 @@ class _Run:
                 raise ScenarioError(
                     f"roles.{name}.churn: asks for up to {actions:.0f} actions in {format_duration(self.duration)}; "
                     f"allowed: {MOST_ACTIONS}, by rarer churn or fewer users"
+                )
+
+    def check_decoded(self, plan: Plan) -> None:
+        """Refuses a share of decoded subscriptions so small that the seed picks none: nothing would be measured."""
+        asked = {name for name in self.scenario.roles if self.scenario.depths(name).share_of("decode")}
+        if not asked:
+            return
+        found = set()
+        for subscriber, _ in plan.decoded():
+            found.add(subscriber.role)
+            if found == asked:
+                return
+        for name in sorted(asked - found):
+            count = plan.expected_of(partial(_has_role, name)).subscriptions
+            if count:
+                where = f"roles.{name}.observe" if self.scenario.roles[name].observe else "observe"
+                share = format_share(self.scenario.depths(name).share_of("decode"))
+                raise ScenarioError(
+                    f"{where}.decode: {share} picks none of the {count} subscriptions of role {name} with seed "
+                    f"{self.seed}; allowed: a share that picks at least one, or another seed"
                 )
 
     def arrivals(self, users: int) -> list[float]:
@@ -329,6 +361,10 @@ class _Run:
             stamp_id=stamp_id(seat.room, seat.role_position, seat.number),
             actions=course(role, at, leave_at, lambda name: self.dice(identity, name)),
         )
+
+
+def _has_role(name: str, participant: Participant) -> bool:
+    return participant.role == name
 
 
 def _most_actions(role: Role, duration: float) -> float:

@@ -28,7 +28,13 @@ _SHARES: dict[str, tuple[str, str | None]] = {
     "gap200_share": ("gap200_seconds", "watched_seconds"),
     "gap500_share": ("gap500_seconds", "watched_seconds"),
     "frames_late_rate": ("frames_late", "framesAccounted"),
+    "intact_share": ("picturesIntact", "framesDecoded"),
+    "wrong_picture_share": ("picturesWrong", "framesDecoded"),
+    "old_picture_share": ("picturesOld", "framesDecoded"),
+    "frozen_picture_share": ("picturesFrozen", "framesDecoded"),
+    "black_share": ("picturesBlack", "framesDecoded"),
 }
+_DECODED = ("framesDecoded", "framesUndecodable", "framesUndecoded")
 _STAMPED = ("framesAccounted", "wrong_stamps", "absent_stamps", "damaged_stamps")
 # What only a watched picture can show: where there is none, 0 freezes are no finding.
 _WATCHED = ("framesReceived", "freezeCount", "totalFreezesDuration", "pauseCount", "totalPausesDuration")
@@ -71,6 +77,7 @@ class Measured:
         self.elapsed = 0.0
         self.subscription_seconds = 0.0
         self.clock_uncertainty_us = 0
+        self.decoded: set[tuple[str, str]] = set()  # subscriber and stream
         self._last: dict[str, float] = {}
 
     def add(self, interval: dict[str, Any]) -> None:
@@ -81,6 +88,7 @@ class Measured:
             self.health.add(interval["health"])  # what a process did to get ready says nothing of the run
         self.subscription_seconds += interval["playing"] * max(0.0, interval["health"]["wall_seconds"])
         self._last[worker] = t
+        self.decoded |= {(row["subscriber"], row["publisher"]) for row in interval.get("decoded", ())}
         self.clock_uncertainty_us = max(self.clock_uncertainty_us, interval.get("clock_uncertainty_us", 0))
         self.elapsed = max(self.elapsed, t)
 
@@ -120,6 +128,8 @@ class Measured:
             return math.ceil(self.totals.counter(["watched_seconds"], tags))
         if name in ("frames_doubled", "frames_reordered"):
             return int(self.totals.counter(["framesAccounted"], tags))
+        if name in _DECODED:
+            return int(self.totals.counter(_DECODED, tags))
         if name.startswith("roster_"):
             return sum(h.count for (of, _), h in self.totals.trends.items() if of in NEWS)
         if name.endswith("_stamps"):
@@ -258,6 +268,7 @@ def results(
         "planned_seconds": plan.duration,
         "expected": _counts(expected),
         "observed": _counts(observed),
+        "decoded": {"subscriptions": len(measured.decoded), "planned": sum(1 for _ in plan.decoded())},
         "metrics": measured.metrics(),
         "roles": {role: measured.metrics({"role": role}) for role in sorted({p.role for p in plan.participants})},
         "thresholds": thresholds,
@@ -269,6 +280,8 @@ def results(
             "loop_lag_p99_ms": _number(health.lag.percentile(99)),
             "pacing_p99_ms": _number(health.pacing.percentile(99)),
             "socket_drops": health.socket_drops,
+            "decode_cpu_seconds": health.decode_cpu_seconds,
+            "frames_undecoded": health.frames_undecoded,
             "clock_uncertainty_ms": measured.clock_uncertainty_us / 1000,
             "wait_for_core_share": health.wait_seconds / health.wall_seconds if health.wall_seconds else None,
             "processes": run.get("processes", 1),

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from harness.picture.table import load_table
 from harness.room_service.process import SECRET_VARIABLE
 from harness.rtc.media_loop import MediaLoop
 from harness.scenario.loader import load_scenario
@@ -129,3 +130,16 @@ def encode_clips(plan: Plan, progress: Progress) -> None:
         video_clip(participant, plan.seed)
         audio_clip(participant, plan.seed)
     progress("preparing clips", len(wanted), len(wanted))
+    _measure_clips(plan, progress)
+
+
+def _measure_clips(plan: Plan, progress: Progress) -> None:
+    """What decoded pictures are held against, for every clip that somebody decodes."""
+    watched = {(p.clip, p.camera): p for _, p in plan.decoded() if p.camera is not None}
+    for done, participant in enumerate(watched.values()):
+        progress("measuring clips", done, len(watched))
+        clip = video_clip(participant, plan.seed)
+        if clip is not None:
+            load_table(clip, measure_vmaf=True)
+    if watched:
+        progress("measuring clips", len(watched), len(watched))

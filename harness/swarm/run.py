@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from harness.picture.gallery import Gallery
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import ThresholdEntry
 from harness.scenario.plan import Plan
@@ -35,6 +36,7 @@ class Run:
         self._done: set[int] = set()
         self._append = AppendingFile(folder.trace, self.clock)
         self._intervals = AppendingFile(folder.intervals)
+        self._gallery = Gallery()
 
     def _abort_entries(self) -> list[tuple[str, ThresholdEntry]]:
         scenario = load_scenario(self.folder.scenario)
@@ -97,6 +99,8 @@ class Run:
     def add_interval(self, worker: str, interval: dict[str, Any]) -> None:
         for line in interval.pop("trace_lines", ()):
             self._append(line if isinstance(line, bytes) else str(line).encode())
+        if self._gallery.add_all(interval.pop("pictures", ())):
+            self.folder.write_json(self.folder.pictures, self._gallery.to_list())
         interval = {"worker": worker, **interval}
         self._intervals(json.dumps(interval, separators=(",", ":")).encode() + b"\n")
         self.measured.add(interval)

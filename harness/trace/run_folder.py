@@ -25,6 +25,7 @@ class RunFolder:
         self.trace = path / "trace.jsonl"
         self.intervals = path / "intervals.jsonl"
         self.results = path / "results.json"
+        self.pictures = path / "pictures.json"
         self.report = path / "report.html"
         self.junit = path / "junit.xml"
         self.log = path / "swarm.log"
