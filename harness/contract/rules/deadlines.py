@@ -6,6 +6,7 @@ from harness.contract.check import Check
 from harness.contract.presence import Client, Machine, Outage, Presence
 from harness.contract.rule import MUST, Rule
 from harness.contract.rules.tokens import TokenWarning
+from harness.contract.timers import NEVER
 from harness.contract.truth import Fact
 from harness.trace.record import Record
 
