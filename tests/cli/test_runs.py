@@ -36,13 +36,15 @@ def test_a_run_passes_and_leaves_a_folder_of_reports(
     assert run.resolve().parent.name == "small-call"
     names = {path.name for path in run.iterdir()}
     assert names >= {"scenario.yaml", "trace.jsonl", "results.json", "intervals.jsonl", "report.html", "junit.xml"}
+    assert names >= {"conformance.html", "conformance.json", "conformance.sarif"}
     found = results(tmp_path)
     assert found["verdict"] == "pass"
     assert found["expected"] == found["observed"] == {"users": 2, "streams": 2, "subscriptions": 2}
     assert set(found["metrics"]["frame_latency_ms"]) >= {"count", "min", "mean", "p50", "p90", "p95", "p99", "max"}
     assert set(found["generator"]) >= {"cpu_ms_per_subscription_second", "loop_lag_p99_ms", "saturated"}
-    cases = list(ET.parse(run / "junit.xml").iter("testcase"))
-    assert len(cases) == len(found["thresholds"]) == 3
+    suites = list(ET.parse(run / "junit.xml").iter("testsuite"))
+    assert [len(list(suite.iter("testcase"))) for suite in suites] == [len(found["thresholds"]), 60] == [3, 60]
+    assert found["callbacks"]["verdict"] == "PASS" and found["callbacks"]["rules_exercised"] >= 30
     assert (run / "report.html").read_text(encoding="utf-8").count("PASS") >= 1
     again = harness("report", "runs/latest")
     assert again.returncode == 0

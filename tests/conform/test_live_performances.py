@@ -73,9 +73,9 @@ def _check_outage(path: Path) -> None:
     assert header["parameters"]["retry_window"] == SETTINGS.retry_window
     assert states(found, "alice#1") == ["LOGGING_IN", "IN", *["RECONNECTING", "REJOINED"] * 2]
     assert states(found, "alice#2") == ["LOGGING_IN", "IN", "OUT"]
-    assert rosters(found, "bob#1", "roster.users")[-1] == ("DEL", ["s02-alice"])
     streams = [op for op, _ in rosters(found, "bob#1", "roster.streams")]
-    assert streams == ["ADD", "DEL"] * 3, "the reset goes unnoticed; the outage, the crash and the end do not"
+    # At the end all leave at once: bob may be out before he hears of the last.
+    assert streams[:5] == ["ADD", "DEL", "ADD", "DEL", "ADD"], "the reset goes unnoticed; outage and crash do not"
     crash = of(found, "alice#1", "crash", "fault")
     assert [r for r in found if r.get("client") == "alice#1"][-1] is crash[0]
 
