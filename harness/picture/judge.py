@@ -12,7 +12,7 @@ from harness.picture.reference import ClipReference
 from harness.picture.scores import Scorer, psnr
 from harness.picture.table import ClipTable
 from harness.rtc.inbound import StampFields
-from synthetic_media.strip import StripReading, read_strip, strip_rows
+from synthetic_media.strip import read_strip, strip_rows
 
 # Black as ffmpeg's blackdetect has it: 98 % of the pixels at or under a tenth of the way from black to white.
 _BLACK_LUMA, _BLACK_SHARE = 16 + 219 // 10, 0.98
@@ -43,9 +43,11 @@ class Finding:
 
 
 class _Shown(NamedTuple):
+    """The picture before. shows: clip and frame that its strip names, None when it cannot be read."""
+
     position: int
     crc: int
-    strip: StripReading | None
+    shows: tuple[int, int] | None
 
 
 class PictureJudge:
@@ -81,7 +83,7 @@ class PictureJudge:
     def _intact(self, position: int, crc: int, at_us: int) -> Finding:
         table = self._table
         vmaf = table.vmaf[position] if table.vmaf is not None else None
-        self._before = _Shown(position, crc, None)
+        self._before = _Shown(position, crc, (self._identity, position))
         return Finding(
             at_us, position, True, table.psnr[position], table.ssim[position], None, vmaf, False, False, False, False
         )
@@ -96,8 +98,9 @@ class PictureJudge:
             self._scorer = Scorer(*body.shape)
         scores = self._scorer(body, source)
         network = psnr(body, self.reference.decoded(position)[self._top :])
-        frozen = self._repeats(position, crc, strip)
-        self._before = _Shown(position, crc, strip)
+        shows = (strip.stream, strip.frame) if strip is not None else None
+        frozen = self._repeats(position, crc, shows)
+        self._before = _Shown(position, crc, shows)
         return Finding(
             at_us,
             position,
@@ -118,7 +121,7 @@ class PictureJudge:
             return read % len(self._table.crc)
         return 0 if self._before is None else (self._before.position + 1) % len(self._table.crc)
 
-    def _repeats(self, position: int, crc: int, strip: StripReading | None) -> bool:
+    def _repeats(self, position: int, crc: int, shows: tuple[int, int] | None) -> bool:
         """Whether the picture is the one before although the clip has moved on.
 
         One that was encoded again is not the same bit by bit; its strip still is.
@@ -126,13 +129,7 @@ class PictureJudge:
         before = self._before
         if before is None or self._table.crc[position] == self._table.crc[before.position]:
             return False
-        if crc == before.crc:
-            return True
-        return (
-            strip is not None
-            and before.strip is not None
-            and (strip.stream, strip.frame) == (before.strip.stream, before.strip.frame)
-        )
+        return crc == before.crc or (shows is not None and shows == before.shows)
 
 
 def _is_black(body: Luma) -> bool:
