@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check benchmarks soak install clean
+.PHONY: demo test check truth benchmarks soak install clean
 
 demo: $(INSTALLED)  ## from nothing: environment, install, one scenario on the embedded service, its report
 	$(BIN)/harness run scenarios/two-party-call.yaml
@@ -19,6 +19,9 @@ check: $(INSTALLED)  ## lint and types
 
 benchmarks: $(INSTALLED)  ## what everything costs, beside stock aiortc, in one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,mean,max,rounds -s --timeout=600
+
+truth: $(INSTALLED)  ## what was injected beside what was measured: one table
+	$(BIN)/python -m pytest tests/truth --timeout=600
 
 soak: $(INSTALLED)  ## thousands of generated conversations and twenty load runs: not one false alarm (12 minutes)
 	$(BIN)/python -m pytest tests/soak -s --timeout=900
