@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import av
 
-from harness.picture.planes import Luma, checksum, luma_of, sized
+from harness.picture.planes import Luma, checksum, luma_within, sized
 from harness.picture.reference import ClipReference
 from harness.picture.scores import Scorer, psnr
 from harness.picture.table import ClipTable
@@ -41,6 +41,11 @@ class Finding:
     frozen: bool
     old: bool
 
+    @property
+    def true_to_stamp(self) -> bool:
+        """Whether it shows what its stamp says, for all that can be seen."""
+        return self.intact or not (self.wrong or self.black or self.frozen or self.old)
+
 
 class _Shown(NamedTuple):
     """The picture before. shows: clip and frame that its strip names, None when it cannot be read."""
@@ -65,7 +70,8 @@ class PictureJudge:
 
     def look(self, frame: av.VideoFrame, stamp: StampFields | str, at_us: int) -> Finding:
         """Judge one decoded picture by the stamp that came with it."""
-        luma = luma_of(sized(frame, self._width, self._height))
+        frame = sized(frame, self._width, self._height)
+        luma = luma_within(frame)
         crc = checksum(luma)
         position = self._named(stamp)
         if position is not None and crc == self._table.crc[position]:

@@ -15,13 +15,18 @@ Luma = NDArray[np.uint8]  # height x width
 
 def luma_of(frame: av.VideoFrame) -> Luma:
     """The luma plane of a planar 8-bit picture, without the padding of its lines; a copy of its own."""
+    return luma_within(frame).copy()
+
+
+def luma_within(frame: av.VideoFrame) -> Luma:
+    """The same without a copy: good for as long as the frame is."""
     return _plane(frame, 0, frame.height, frame.width)
 
 
 def picture_of(frame: av.VideoFrame) -> Picture:
     """All three planes of a yuv420p picture, as copies."""
     chroma = (frame.height + 1) // 2, (frame.width + 1) // 2
-    return luma_of(frame), _plane(frame, 1, *chroma), _plane(frame, 2, *chroma)
+    return luma_of(frame), _plane(frame, 1, *chroma).copy(), _plane(frame, 2, *chroma).copy()
 
 
 def sized(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -49,4 +54,4 @@ def checksum(luma: Luma) -> int:
 def _plane(frame: av.VideoFrame, index: int, height: int, width: int) -> Luma:
     plane = frame.planes[index]
     rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * height].reshape(height, plane.line_size)
-    return rows[:, :width].copy()
+    return rows[:, :width]

@@ -130,8 +130,7 @@ BAD = [
     ("microphone: {bitrate: 24k}", "microphone: off", 15, "roles.member.churn.mute.device", "no microphone", "camera"),
     # observe
     ("observe: frames", "observe: pixels", 20, "observe", "pixels is not a depth", "packets, frames"),
-    ("observe: frames", "observe: decode", 20, "observe", "decode is not available yet", "packets, frames"),
-    ("observe: frames", "observe: {frames: 50%, decode: 50%}", 20, "observe.decode", "is not available yet"),
+    ("observe: frames", "observe: {frames: 100%, decode: 0%}", 20, "observe.decode", "0% is not a share", "above 0%"),
     ("observe: frames", "observe: {frames: 50%, packets: 40%}", 20, "observe", "sum to 90%", "100%"),
     ("observe: frames", "observe: {frames: 150%}", 20, "observe.frames", "150% is not a share"),
     # thresholds

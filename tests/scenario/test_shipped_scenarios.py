@@ -72,7 +72,7 @@ def test_the_schema_takes_every_short_form(role: dict[str, Any]) -> None:
     "change",
     [
         {"rooms": 0}, {"nmae": "a"}, {"duration": 5}, {"duration": "5"}, {"name": ""}, {"arrival": "soon"},
-        {"roles": {}}, {"roles": {"M": {"count": 1}}}, {"roles": {"m": {}}}, {"observe": "decode"},
+        {"roles": {}}, {"roles": {"M": {"count": 1}}}, {"roles": {"m": {}}}, {"observe": "pictures"},
         {"roles": {"m": {"count": 1, "camera": {"size": "641x360"}}}}, {"roles": {"m": {"count": 1, "camera": 5}}},
         {"thresholds": {"join_time": ["p(95)<1"]}}, {"thresholds": {"join_time_ms": []}},
         {"thresholds": {"join_time_ms": [5]}},
