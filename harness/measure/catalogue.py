@@ -147,6 +147,42 @@ _PICTURES = (
     _counter("framesUndecoded", "frames", "Frames left out because the generator's decoders were behind."),
 )
 
+_SOUND = (
+    _trend(
+        "sound_level_dbfs",
+        "dBFS",
+        "RMS of each decoded second of sound, a full-scale square wave being 0.",
+        "higher",
+    ),
+    _trend(
+        "sound_delay_ms",
+        "ms",
+        "From capture at the publisher to decoded sound, by correlating a second with the publisher's own speech.",
+    ),
+    _trend(
+        "av_offset_ms",
+        "ms",
+        "Delay of decoded sound less that of decoded pictures, median of a second; above 0 the sound is late.",
+    ),
+    _trend(
+        "pesq_wb_mos",
+        "MOS",
+        "PESQ (ITU-T P.862.2, wide-band) of the 8 s with most concealed, of up to 8 streams; needs the extra.",
+        "higher",
+    ),
+    _trend("visqol_mos", "MOS", "ViSQOL in speech mode of the same 8 s; needs the extra.", "higher"),
+    _rate("concealed_share", "20 ms of sound that had to be concealed, of all played."),
+    _rate("speech_activity_share", "20 ms of sound louder than -45 dBFS, of all decoded.", "higher"),
+    _rate("audio_gap_share", "Time in gaps of 200 ms and more between packets of sound, of all time listened."),
+    _rate(
+        "silent_audio_share",
+        "Seconds of speech of which nothing was heard: silence, or no packets although the picture is live.",
+    ),
+    _rate("wrong_speaker_share", "Seconds with the voice of another, or of nobody known, of all loud enough to tell."),
+    _rate("unsure_speaker_share", "Seconds whose speaker cannot be told as too much was concealed, of all decoded."),
+    _rate("quiet_sound_share", "Seconds below -45 dBFS, of which no speaker and no delay can be told, of all decoded."),
+)
+
 _NEWS = (
     _trend("user_added_ms", "ms", "From a user's IN to its being added at another client in the room."),
     _trend("stream_added_ms", "ms", "From a stream's LIVE at its publisher to its being added at another client."),
@@ -158,5 +194,5 @@ _NEWS = (
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (*_TIMES, *_MEDIA, *_SCORES, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_PICTURES, *_NEWS)
+    for metric in (*_TIMES, *_MEDIA, *_SCORES, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_PICTURES, *_SOUND, *_NEWS)
 }

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from harness.measure.frames import FrameAccount
 from harness.measure.freezes import GAP_200_US, FreezeDetector
 from harness.measure.recorder import Recorder, Tags
-from harness.measure.scores import SecondlyScores
+from harness.measure.scores import DEAD_US, SecondlyScores
 from harness.rtc.inbound import ABSENT, DAMAGED, InboundStream, StampFields
 
 _STREAM_COUNTERS = ("packetsReceived", "packetsLost", "nackCount", "pliCount")
+
+
+class Listener(Protocol):
+    """Listens to the sound of a subscription, where it is decoded."""
+
+    ended: bool
+
+    def tick(self, now_us: int, missing_us: int) -> None: ...
+    def interrupt(self) -> None: ...
 
 
 class SubscriptionMeasure:
@@ -58,6 +68,7 @@ class SubscriptionMeasure:
         self.on_first_frame: Callable[[], None] | None = None
         self.on_first: Callable[[str, str, int], None] | None = None
         self._told: set[tuple[str, str]] = set()
+        self.listener: Listener | None = None
         self.ended = False
 
     # -- Observer ------------------------------------------------------------------------------------------------
@@ -131,6 +142,8 @@ class SubscriptionMeasure:
             self.audio.interrupt()
             self._sound_due = not muted
             self._sound_due_since_us = 0
+            if self.listener is not None:
+                self.listener.interrupt()
 
     def sound_missing_us(self, now_us: int) -> int:
         """For how long no packet of sound has come although the microphone is open; 0 when none is due."""
@@ -138,6 +151,12 @@ class SubscriptionMeasure:
             return 0
         arrived = [stream.lastPacketReceived_us for stream in self.streams if stream.kind == "audio"]
         return now_us - max([self._sound_due_since_us, *arrived])
+
+    def _one_way_us(self, now_us: int) -> int:
+        """The same while the picture flows, if there is to be one: what stops both is no fault of the sound."""
+        if self._fps and (not self.freezes.awaiting or self.freezes.silent_us(now_us) >= DEAD_US):
+            return 0
+        return self.sound_missing_us(now_us)
 
     def end(self, at_us: int, *, stream_was_there: bool) -> None:
         """The subscription ends. stream_was_there: the publisher still sent, so an open gap is a gap."""
@@ -152,6 +171,8 @@ class SubscriptionMeasure:
             if silent_us >= GAP_200_US:
                 self.video.never_came(silent_us * self._fps // 1_000_000)
         self.flush(at_us)
+        if self.listener is not None:
+            self.listener.ended = True
 
     # -- once a second -------------------------------------------------------------------------------------------
 
@@ -167,6 +188,8 @@ class SubscriptionMeasure:
             self._sample(stream, now_us)
         if self._sound_due and not self._sound_due_since_us and self.first_packet_us is not None:
             self._sound_due_since_us = now_us
+        if self.listener is not None:
+            self.listener.tick(now_us, self._one_way_us(now_us))
         if self._scores is not None:
             self._scores.look(self, now_us, self._latency, self._sound_latency)
         for name, latencies in (("frame_latency_ms", self._latency), ("audio_latency_ms", self._sound_latency)):

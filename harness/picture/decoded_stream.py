@@ -62,6 +62,8 @@ class DecodedStream:
         self.scheduled = False
         self.ended = False
         self.undecoded = self.undecodable = 0
+        # Hears of each picture that is what its stamp says: (when it could be shown, when it was captured).
+        self.on_shown: Callable[[int, int], None] | None = None
         self._make_judge = make_judge
         self._judge: PictureJudge | None = None
         self._codec = codec
@@ -172,6 +174,8 @@ class DecodedStream:
             of = self._in_decoder.pop(frame.pts if frame.pts is not None else self._number, work)
             finding = judge.look(frame, of.stamp, of.at_us)
             self._findings.append(finding)
+            if self.on_shown is not None and isinstance(of.stamp, tuple) and finding.true_to_stamp:
+                self.on_shown(of.at_us, of.stamp[4])
             self._worst.offer(self.subscriber, self.publisher, finding, frame, judge.reference)
         while len(self._in_decoder) > 16:  # frames that never became pictures
             self._in_decoder.pop(next(iter(self._in_decoder)))

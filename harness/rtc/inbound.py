@@ -31,6 +31,14 @@ class Observer(Protocol):
     def audio_frame(self, stamp: StampFields | str, arrival_us: int) -> None: ...
 
 
+class SoundTaker(Protocol):
+    """Takes every packet of sound as it comes."""
+
+    def hear(
+        self, sequence: int, timestamp: int, payload: bytes, stamp: StampFields | str, arrival_us: int
+    ) -> None: ...
+
+
 class InboundStream:
     """What audio and video have in common. `decrypt` tells the drain loop whether the payload is needed."""
 
@@ -215,11 +223,21 @@ class InboundAudio(InboundStream):
     """Every Opus packet is a frame of its own; browsers do not retransmit audio, nor do we."""
 
     kind = "audio"
-    __slots__ = ()
+    __slots__ = ("_taker",)
 
-    def __init__(self, ssrc: int, observer: Observer, alerts: list[InboundStream], *, depth: str) -> None:
+    def __init__(
+        self,
+        ssrc: int,
+        observer: Observer,
+        alerts: list[InboundStream],
+        *,
+        depth: str,
+        taker: SoundTaker | None = None,
+    ) -> None:
+        """taker: hears the packets as well, where the sound is decoded."""
         super().__init__(ssrc, 48_000, observer, alerts, nacks=False)
         self.decrypt = depth != "packets"
+        self._taker = taker
 
     def on_rtp(
         self, buffer: bytearray, end: int, marker: int, sequence: int, timestamp: int, at: int, arrival_us: int
@@ -239,7 +257,11 @@ class InboundAudio(InboundStream):
         if difference < 1 << 20:
             self.jitter_clock += (difference - self.jitter_clock) / 16
         if self.decrypt:
+            stamp: StampFields | str
             try:
-                self.observer.audio_frame(unpack_stamp(buffer, end) or ABSENT, arrival_us)
+                stamp = unpack_stamp(buffer, end) or ABSENT
             except StampDamaged:
-                self.observer.audio_frame(DAMAGED, arrival_us)
+                stamp = DAMAGED
+            self.observer.audio_frame(stamp, arrival_us)
+            if self._taker is not None:
+                self._taker.hear(sequence, timestamp, bytes(buffer[at:end]), stamp, arrival_us)

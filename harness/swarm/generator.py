@@ -18,6 +18,7 @@ from harness.scenario.participant import Participant
 from harness.scenario.plan import Plan
 from harness.services.service import Service
 from harness.swarm.decoding import picture_judge
+from harness.swarm.hearing import Hearing
 from harness.swarm.participant import CallParticipant
 from harness.trace.clock import RunClock
 from harness.trace.writer import TraceWriter
@@ -65,6 +66,7 @@ class Generator:
         self.service = make_service(self.media)
         self.recorder = Recorder()
         self.decoders = DecoderPool()
+        self.hearing = Hearing(plan, self.decoders)
         self.health = GeneratorHealth(self._socket_drops, self.decoders)
         self.media.on_sent_late = self.health.sent_late_us.append
         self.trace = TraceWriter(clock, trace_sink)
@@ -134,6 +136,7 @@ class Generator:
         if not self.participants:
             self.decoders.drain(DRAIN_SECONDS)  # nobody's packets wait any more
         decoded, kept = self.decoders.collect(self.recorder)
+        heard = self.decoders.collect_sound(self.recorder)
         measured = self.recorder.flush()
         return {
             "t": (now - self._started_us) / 1_000_000,
@@ -145,6 +148,8 @@ class Generator:
             "clock_uncertainty_us": self.clock.uncertainty_us,
             "decoded": decoded,
             "pictures": [{**one.to_dict(), "t": (one.finding.at_us - self._started_us) / 1_000_000} for one in kept],
+            "heard": heard,
+            "sound_samples": [sample.to_dict() for sample in self.hearing.samples()],
             **measured,
         }
 

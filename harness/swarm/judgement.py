@@ -33,6 +33,13 @@ _SHARES: dict[str, tuple[str, str | None]] = {
     "old_picture_share": ("picturesOld", "framesDecoded"),
     "frozen_picture_share": ("picturesFrozen", "framesDecoded"),
     "black_share": ("picturesBlack", "framesDecoded"),
+    "concealed_share": ("soundConcealed", "soundFrames"),
+    "speech_activity_share": ("soundActiveFrames", "soundJudgedFrames"),
+    "audio_gap_share": ("soundGapSeconds", "soundHeardSeconds"),
+    "silent_audio_share": ("soundSilentSeconds", "soundSpokenSeconds"),
+    "wrong_speaker_share": ("soundWrongSeconds", "soundJudgedSeconds"),
+    "unsure_speaker_share": ("soundUnsureSeconds", "soundSeconds"),
+    "quiet_sound_share": ("soundQuietSeconds", "soundSeconds"),
 }
 _DECODED = ("framesDecoded", "framesUndecodable", "framesUndecoded")
 _STAMPED = ("framesAccounted", "wrong_stamps", "absent_stamps", "damaged_stamps")

@@ -215,7 +215,10 @@ class CallParticipant(EventHandler):
         now = generator.now_us()
         subscription = Subscription(generator.recorder, self.plan, publisher, depth, now, self._on_first_frame)
         if depth == "decode":
-            subscription.pictures = generator.decoded(self.plan, publisher, subscription.tags)
+            subscription.decode(
+                generator.decoded(self.plan, publisher, subscription.tags),
+                generator.hearing.listen(self.plan, publisher, subscription.tags),
+            )
         self.subscriptions[stream_id] = subscription
         loop = asyncio.get_running_loop()
         self._deadlines[stream_id] = loop.call_later(PLAY_DEADLINE, self._play_overdue, subscription)

@@ -10,6 +10,8 @@ from harness.picture.gallery import Gallery
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import ThresholdEntry
 from harness.scenario.plan import Plan
+from harness.sound.sample import SoundSample
+from harness.sound.sample_folder import SampleFolder
 from harness.swarm.judgement import Measured
 from harness.trace.clock import RunClock, host_boot_id
 from harness.trace.run_folder import RunFolder
@@ -37,6 +39,7 @@ class Run:
         self._append = AppendingFile(folder.trace, self.clock)
         self._intervals = AppendingFile(folder.intervals)
         self._gallery = Gallery()
+        self._sound = SampleFolder(folder.sound)
 
     def _abort_entries(self) -> list[tuple[str, ThresholdEntry]]:
         scenario = load_scenario(self.folder.scenario)
@@ -101,6 +104,8 @@ class Run:
             self._append(line if isinstance(line, bytes) else str(line).encode())
         if self._gallery.add_all(interval.pop("pictures", ())):
             self.folder.write_json(self.folder.pictures, self._gallery.to_list())
+        for found in interval.pop("sound_samples", ()):
+            self._sound.add(SoundSample.from_dict(found))
         interval = {"worker": worker, **interval}
         self._intervals(json.dumps(interval, separators=(",", ":")).encode() + b"\n")
         self.measured.add(interval)

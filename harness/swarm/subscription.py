@@ -14,6 +14,7 @@ from harness.rtc.decodable_video import DecodableVideo
 from harness.rtc.inbound import InboundAudio, InboundStream
 from harness.rtc.inbound_video import InboundVideo
 from harness.scenario.participant import Participant
+from harness.sound.heard_stream import HeardStream
 
 PHASES = ("signalling", "ice", "dtls", "first_packet", "key_frame")
 
@@ -46,7 +47,16 @@ class Subscription:
         )
         self.measure.on_first_frame = lambda: on_first_frame(self)
         self._reached: dict[str, int] = {}
-        self.pictures: DecodedStream | None = None  # set before the first packet where the video is decoded
+        # Set before the first packet where they are decoded.
+        self.pictures: DecodedStream | None = None
+        self.sound: HeardStream | None = None
+
+    def decode(self, pictures: DecodedStream | None, sound: HeardStream | None) -> None:
+        """Have what comes decoded: before the first packet. None: there is none, or it is not to be decoded."""
+        self.pictures, self.sound = pictures, sound
+        self.measure.listener = sound
+        if pictures is not None and sound is not None:
+            pictures.on_shown = sound.shown
 
     def open(self, kind: str, codec: str, ssrc: int, alerts: list[InboundStream]) -> InboundStream:
         stream: InboundStream
@@ -55,7 +65,7 @@ class Subscription:
         elif kind == "video":
             stream = InboundVideo(ssrc, self.measure, alerts, codec=codec, depth=self.measure.depth)
         else:
-            stream = InboundAudio(ssrc, self.measure, alerts, depth=self.measure.depth)
+            stream = InboundAudio(ssrc, self.measure, alerts, depth=self.measure.depth, taker=self.sound)
         self.measure.attach(stream)
         return stream
 

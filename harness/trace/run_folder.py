@@ -26,6 +26,7 @@ class RunFolder:
         self.intervals = path / "intervals.jsonl"
         self.results = path / "results.json"
         self.pictures = path / "pictures.json"
+        self.sound = path / "sound"
         self.report = path / "report.html"
         self.junit = path / "junit.xml"
         self.log = path / "swarm.log"
