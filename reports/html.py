@@ -13,6 +13,9 @@ from reports.history import History, history, telling_rooms
 from reports.load import RunData
 from reports.over_time import OverTime, over_time
 from reports.pages import page_environment, style_sheet
+from reports.picture_charts import quality_over_time
+from reports.pictures import QUANTILES as PICTURE_QUANTILES
+from reports.pictures import pictures
 from reports.resampling import CONFIDENCE, LEAST_ROOMS, samples_needed
 from reports.summary import cost, facts, limits, notices, tiles, verdict_words
 from reports.tables import (
@@ -41,6 +44,7 @@ FILES = (
     ("conformance.html", "every rule on the callbacks, every violation with its proof"),
     ("conformance.json", "the same, for programs"),
     ("conformance.sarif", "the violations, for code scanning tools"),
+    ("pictures.json", "the worst of the decoded pictures, as on this page"),
     ("metrics.csv", "one row per metric"),
     ("seconds.csv", "one row per second"),
     ("junit.xml", "one test case per threshold, and per rule on the callbacks"),
@@ -92,6 +96,9 @@ def _body(data: RunData, results: dict[str, Any], time: OverTime, found: History
         "roles": role_rows(data, results),
         "distributions": [charts.starts(data, results), charts.latency(data, results)],
         "over_time": charts.over_time(data, time),
+        "pictures": pictures(data),
+        "picture_quantiles": PICTURE_QUANTILES,
+        "quality_over_time": quality_over_time(data, time),
         "waterfall": call_charts.waterfall(found.starts[:MOST_STARTS], len(found.starts)),
         "starts": found.starts[:MOST_STARTS],
         "phases": call_charts.PHASES,

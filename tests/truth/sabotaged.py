@@ -23,13 +23,15 @@ from synthetic_media.stamp import unpack_stamp
 from synthetic_media.strip import draw_strip
 
 LET_THROUGH = 50  # frames before a forwarder begins to misbehave
+LEFT_OUT = 5  # of a group of frames, the one that a thinning forwarder leaves out
 
 # -- in the forwarder ------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Sabotage:
-    """faults: stamp id of a publisher to `swap`, `freeze` or `replay`. partners: whose sinks a swapped one gets."""
+    """faults: stamp id of a publisher to `swap`, `freeze`, `replay` or `thin`. partners: whose sinks a swapped one
+    gets."""
 
     faults: dict[int, str] = field(default_factory=dict)
     partners: dict[int, int] = field(default_factory=dict)
@@ -76,6 +78,8 @@ class MutantSource(ForwardSource):
                 self._replaying = not self._replaying and LET_THROUGH < self._number <= 2 * LET_THROUGH
             if self._replaying:
                 frame = self._earlier[len(self._group) - 1]
+        if fault == "thin" and len(self._group) - 1 == LEFT_OUT:
+            return None  # and the numbers close up behind it: no receiver can know
         return self._send(frame, timestamp, self.targets)
 
     def _send(self, frame: list[bytes], timestamp: int, targets: list[ForwardSink]) -> None:

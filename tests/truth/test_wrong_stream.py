@@ -30,7 +30,7 @@ from harness.trace.clock import RunClock
 Truth = Callable[[str, object, object, object], None]
 SECRET = "a secret for tests, long enough to sign with"
 SECONDS = 6
-FAULTS = ("none", "swap", "freeze", "replay", *PUBLISHER_FAULTS)
+FAULTS = ("none", "swap", "freeze", "replay", "thin", *PUBLISHER_FAULTS)
 AT_FRAMES = ("wrong_stamps", "absent_stamps", "damaged_stamps", "frames_doubled")
 AT_DECODE = ("wrong_picture_share", "old_picture_share", "frozen_picture_share", "black_share")
 
@@ -149,3 +149,22 @@ def test_a_wrong_picture_is_scored_and_not_left_out(measured: Measured) -> None:
     wrong = measured.totals.trend("psnr_db", {"room": measured.plan.rooms[FAULTS.index("another's picture")]})
     assert right.count > 150 < wrong.count
     assert wrong.max < 25 < right.min
+
+
+def test_a_frame_left_out_behind_the_receivers_back_is_counted_and_what_it_broke_is_scored(
+    measured: Measured, truth: Truth
+) -> None:
+    """One frame in 25 left out and the packet numbers closed up: 19 of 25 pictures stand on a reference they lack."""
+    room = {"room": measured.plan.rooms[FAULTS.index("thin")]}
+    loss = measured.series(METRICS["frame_loss_rate"], room).value
+    critic = {**room, "role": "critic"}
+    intact, decoded = (measured.series(METRICS[name], critic) for name in ("intact_share", "framesDecoded"))
+    scores, network = (measured.totals.trend(name, critic) for name in ("psnr_db", "network_psnr_db"))
+    assert loss == pytest.approx(1 / 25, abs=0.012)
+    assert intact.value == pytest.approx(5 / 24, abs=0.06)
+    assert scores.count == decoded.value, "a damaged picture is scored, never dropped"
+    assert network.count == pytest.approx(decoded.value * (1 - intact.value))
+    assert network.max < 60
+    truth("frames left out, numbers closed up", "4.0 % lost", f"{loss:.1%}", loss - 1 / 25)
+    said = f"{intact.value:.1%}; damaged: {network.mean:.1f} dB against the sender's decode"
+    truth("pictures still intact then", f"{5 / 24:.1%}", said, intact.value - 5 / 24)
