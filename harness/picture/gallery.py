@@ -93,7 +93,7 @@ class WorstPictures:
     def __init__(self) -> None:
         self._lock = get_original("_thread", "allocate_lock")()
         self._ranking = Ranking()
-        self._news: list[Candidate] = []
+        self._news: dict[Entry, Candidate] = {}
 
     def offer(
         self, subscriber: str, publisher: str, finding: Finding, frame: av.VideoFrame, reference: ClipReference
@@ -105,13 +105,13 @@ class WorstPictures:
                 return
         found = _pictures(frame, reference.source(finding.position))
         with self._lock:
-            self._news.append(Candidate(subscriber, publisher, finding, *found))
+            self._news[entry] = Candidate(subscriber, publisher, finding, *found)
 
     def news(self) -> list[Candidate]:
-        """What has been kept since the last time."""
+        """What has been kept since the last time and has not lost its place again; at most MOST."""
         with self._lock:
-            found, self._news = self._news, []
-        return found[-MOST:]
+            found, self._news = self._news, {}
+            return [one for entry, one in found.items() if entry in self._ranking.entries]
 
 
 class Gallery:
