@@ -49,6 +49,8 @@ def _renamed(step: Step, names: Mapping[str, str]) -> Step:
     def changed(key: str, value: Any) -> Any:
         if key == "target":
             return names.get(value, value)
+        if key == "value" and isinstance(value, str) and value.startswith("of "):
+            return f"of {names.get(value[3:], NAMES[0])}"
         if key == "stream" and isinstance(value, str) and value[1:].isdigit():
             return initials.get(value[0], value[0]) + value[1:]
         return value

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 T = TypeVar("T")
 BEGIN = 1000.0  # not 0, which traces take for "no time"
 _RESOLUTION = 1e-9
+_MOST_ROUNDS = 100_000  # without the clock moving; a whole performance needs fewer
 _REFUSED = (
     "run_in_executor", "call_soon_threadsafe", "getaddrinfo", "getnameinfo", "create_connection", "create_server",
     "create_datagram_endpoint", "create_unix_connection", "create_unix_server", "sock_recv", "sock_sendall",
@@ -25,6 +26,10 @@ class Deadlock(RuntimeError):
     """Nothing is ready and no timer is set: everybody waits for something that never comes."""
 
 
+class Livelock(RuntimeError):
+    """Something is always ready and time stands still: somebody tries again and again without ever waiting."""
+
+
 class NotVirtual(RuntimeError):
     """Something asked the loop for what takes real time."""
 
@@ -34,10 +39,14 @@ class _Jump:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self._rounds = 0
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:
             raise Deadlock("nothing is ready and no timer is set: everybody waits for something that never comes")
+        self._rounds = self._rounds + 1 if timeout == 0 else 0
+        if self._rounds > _MOST_ROUNDS:
+            raise Livelock("something is always ready and time stands still: somebody tries again without waiting")
         self._loop.now += timeout
         return []
 
@@ -81,8 +90,8 @@ for _name in _REFUSED:
 def run_virtually(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end on a loop of its own. Tasks that are left over are cancelled.
 
-    Raises Deadlock when the work waits for something that never comes, and the first error of a task or a timer that
-    nobody caught.
+    Raises Deadlock when the work waits for something that never comes, Livelock when it never waits, and the first
+    error of a task or a timer that nobody caught.
     """
     loop = VirtualLoop()
     try:

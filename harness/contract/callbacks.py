@@ -122,6 +122,7 @@ class CallbackFold:
                 world.tell("entered", record, presence, fact)
                 if presence.leaving is not None:
                     self._ends.doubt_presence(presence, presence.leaving, "logout")
+                self._ends.in_again(presence, record)
                 break
 
     def _users(self, presence: Presence, record: Record) -> None:

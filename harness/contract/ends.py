@@ -40,16 +40,19 @@ class Ends:
             self._doubt_stream(fact, record, "unpublish")
 
     def kick_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
-        fact = room.users.current.get(record.args.user) if room is not None else None
-        if fact is not None and fact.may(self._world.now, 0):
-            self.doubt_presence(fact.owner, record, "kick")
+        for fact in tuple(room.users.of(record.args.user)) if room is not None else ():
+            if fact.may(self._world.now, 0):
+                self.doubt_presence(fact.owner, record, "kick")
 
     def destroy_called(self, client: Client, presence: Presence | None, room: Room | None, record: Record) -> None:
         if client.destroyed is not None:
             return
         client.destroyed = record
-        until = record.t + self._world.profile.deadlines.call
+        profile = self._world.profile
         for held in client.rooms.values():
+            # Cut off, it cannot say goodbye: the service finds out by its silence.
+            unheard = client.fault is not None or self._unheard(held)
+            until = record.t + max(profile.deadlines.call, profile.heartbeat[1] if unheard else 0.0)
             if held.open:
                 self.doubt_presence(held, record, "destroy", until)
                 held.room.outages.pop(client.user, None)
@@ -100,20 +103,21 @@ class Ends:
 
     def _kick_returned(self, call: Record, result: Record) -> None:
         room = self._world.rooms.get(call.room)
-        fact = room.users.current.get(call.args.user) if room is not None else None
-        if fact is None:
-            return
-        for held in (fact, *self._own_streams(fact.owner)):
-            if held.end is call and held.older_than(call) and result.args.result == "ok":
-                held.doubt(result, "kick", result.t)
-            elif result.args.result != "ok":
-                held.withdraw(call)
+        for fact in tuple(room.users.of(call.args.user)) if room is not None else ():
+            for held in (fact, *self._own_streams(fact.owner)):
+                if held.end is call and held.older_than(call) and result.args.result == "ok":
+                    held.doubt(result, "kick", result.t)
+                elif result.args.result != "ok":
+                    held.withdraw(call)
 
     def login_failed(self, presence: Presence, record: Record) -> None:
         """The user never came in; whom this login was to replace stays."""
         presence.refused = record
+        cut = presence.login is not None and presence.client.cut_since(presence.login)
+        # Cut off on the way, it may have been let in without knowing: until the service finds out by its silence.
+        until = record.t + (self._world.profile.heartbeat[1] if cut else 0.0)
         for fact in self._owned(presence):
-            fact.doubt(record, "failed", record.t)
+            fact.doubt(record, "failed", until)
             presence.room.users.restore(fact)
         for other in self._world.by_user.get(presence.client.user, {}).values():
             for held in other.rooms.values():
@@ -158,9 +162,8 @@ class Ends:
             if cause == "relogin":
                 self._replaced_nobody(presence)
         elif state == "OUT":
-            outage = presence.room.outages.get(presence.client.user)
-            unheard = outage is not None and outage.presence is presence and outage.returned is None
-            late = self._world.profile.heartbeat[1] if unheard else 0.0  # the service has not heard of the logout
+            # The service may not have heard of the logout.
+            late = self._world.profile.heartbeat[1] if self._unheard(presence) else 0.0
             self.doubt_presence(presence, record, "logout", record.t + late)
         else:
             self.doubt_presence(presence, record, "outage", record.t + self._world.profile.heartbeat[1])
@@ -180,6 +183,11 @@ class Ends:
             f.may_until is not None and f.may_until <= now for f in room.users.current.values()
         ):
             room.emptied_at = now
+
+    @staticmethod
+    def _unheard(presence: Presence) -> bool:
+        outage = presence.room.outages.get(presence.client.user)
+        return outage is not None and outage.presence is presence and outage.returned is None
 
     def doubt_presence(self, presence: Presence, record: Record, cause: str, may_until: float | None = None) -> None:
         """A user's place and all that it publishes begin to end."""
@@ -209,6 +217,8 @@ class Ends:
         if record.args.state == "LIVE":
             fact.confirm(record)
             self._world.tell("live", record, fact)
+            if presence.client.fault is not None:  # read before the fault
+                self._doubt_stream(fact, presence.client.fault, "outage")
         elif record.args.state == "REQ" and before == "LIVE":
             self._doubt_stream(fact, record, "retry")
         elif record.args.state == "IDLE":
@@ -216,9 +226,7 @@ class Ends:
 
     # -- outages -------------------------------------------------------------------------------------------------
 
-    def cut_off(
-        self, presence: Presence, record: Record, earliest: float, cause: str, *, again: bool = False
-    ) -> None:
+    def cut_off(self, presence: Presence, record: Record, earliest: float, cause: str, *, again: bool = False) -> None:
         """again: if it is cut off already, then anew, nothing having kept it from coming back meanwhile."""
         room, user = presence.room, presence.client.user
         presence.steady_since = NEVER
@@ -227,12 +235,29 @@ class Ends:
             if again:
                 known.patchy, known.latest = True, record.t
                 self._world.tell("cut_off", record, known)
+                self._doubt_by(presence, record, cause)
             return
+        ends = [fact.end for fact in self._owned(presence) if fact.cause == "relogin"]
+        self._doubt_by(presence, record, cause)
+        outage = room.outages[user] = Outage(presence, record, earliest)
+        outage.replaced = ends[0] if ends else None
+        self._world.tell("cut_off", record, outage)
+
+    def _doubt_by(self, presence: Presence, record: Record, cause: str) -> None:
         cut = record.kind == "fault" and (record.args.phase == "begin" or cause == "crash")
         until = record.t + self._world.profile.heartbeat[1] if cut else None  # else it may be back at any moment
         self.doubt_presence(presence, record, cause, until)
-        outage = room.outages[user] = Outage(presence, record, earliest)
-        self._world.tell("cut_off", record, outage)
+
+    def in_again(self, presence: Presence, record: Record) -> None:
+        """IN, read before a fault that is under way, or long after one that hit the login alone."""
+        outage = presence.room.outages.get(presence.client.user)
+        if outage is None or outage.presence is not presence or outage.returned is not None:
+            return
+        if presence.client.fault is not None:
+            fault = presence.client.fault
+            self.doubt_presence(presence, fault, "outage", fault.t + self._world.profile.heartbeat[1])
+        else:
+            del presence.room.outages[presence.client.user]
 
     def reconnectable(self, presence: Presence) -> None:
         """Nothing keeps it from coming back any more: from now on it may be here again."""
@@ -255,6 +280,10 @@ class Ends:
             outage.returned = record
             self._world.tell("returned", record, outage)
             self._drop_outage_later(room, outage)
+        fault = presence.client.fault
+        if fault is not None:  # what it was told was read before that began
+            presence.steady_since = NEVER
+            self.doubt_presence(presence, fault, "outage", fault.t + self._world.profile.heartbeat[1])
 
     def _drop_outage_later(self, room: Room, outage: Outage) -> None:
         profile = self._world.profile

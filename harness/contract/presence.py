@@ -17,7 +17,7 @@ TERMINAL = frozenset(("LOGIN_FAILED", "RECONNECT_FAILED", "KICKED", "OUT"))
 class Client:
     """One incarnation of a user ("alice#2"). fault: what the harness is doing to its connection, while it does."""
 
-    __slots__ = ("calls", "crashed", "destroyed", "fault", "heard", "name", "rooms", "user")
+    __slots__ = ("calls", "crashed", "cut_at", "destroyed", "fault", "heard", "name", "rooms", "user")
 
     def __init__(self, name: str, user: str) -> None:
         self.name, self.user = name, user
@@ -26,7 +26,17 @@ class Client:
         self.destroyed: Record | None = None
         self.crashed: Record | None = None
         self.fault: Record | None = None
+        self.cut_at = 0.0  # when a fault of its last began or ended
         self.heard = 0.0  # when bytes from the service were last read
+
+    def cut_since(self, call: Record) -> bool:
+        """A fault was under way at some time since then."""
+        return self.fault is not None or self.cut_at >= call.t
+
+    @property
+    def reachable(self) -> bool:
+        """It is there, and the harness keeps nothing from it."""
+        return self.fault is None and self.crashed is None and self.destroyed is None
 
 
 class Machine:

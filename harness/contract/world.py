@@ -193,6 +193,13 @@ class World:
         if machine is not None:
             machine.muted[record.args.device] = record
 
+    @staticmethod
+    def _mute_returned(presence: Presence, call: Record, result: Record) -> None:
+        """Refused: whether it is muted is not known any more."""
+        machine = presence.pubs.get(call.args.stream)
+        if machine is not None and result.args.result != "ok" and machine.muted.get(call.args.device) is call:
+            del machine.muted[call.args.device]
+
     def _result(self, record: Record) -> None:
         client = self.clients.get(record.client)
         call = client.calls.pop(record.op, None) if client is not None else None
@@ -204,6 +211,8 @@ class World:
         presence = client.rooms.get(call.room)
         self.tell("result", record, record, call, client, presence)
         self._ends.returned(client, presence, call, record)
+        if call.name == "mute" and presence is not None:
+            self._mute_returned(presence, call, record)
         room = self.rooms.get(call.room)
         if room is not None:
             self.stir(room)
@@ -216,11 +225,9 @@ class World:
     # -- faults --------------------------------------------------------------------------------------------------
 
     def _fault(self, record: Record) -> None:
-        client = self.clients.get(record.client)
-        if client is None:
-            return
+        client = self.client(record)
         self.tell("fault", record, record, client)
-        under_way = client.fault is not None
+        under_way, client.cut_at = client.fault is not None, record.t
         if record.args.phase == "end":
             self._healed(client, record)
         elif record.name == "crash":
@@ -244,8 +251,9 @@ class World:
 
     def _unnoticed(self, outage: Outage, record: Record) -> None:
         """The fault is over, and the client never knew: what was held back has arrived by now."""
-        presence = outage.presence
-        if presence.state in INSIDE and presence.client.fault is None and outage.returned is None:
+        presence, client = outage.presence, outage.presence.client
+        gone = not presence.open or client.destroyed is not None or client.crashed is not None
+        if presence.state in INSIDE and not gone and client.fault is None and outage.returned is None:
             self._ends.back(presence, record)
 
     # -- forgetting ----------------------------------------------------------------------------------------------

@@ -218,8 +218,14 @@ class ReferenceDriver:
 
     async def request(self, op: str, fields: dict[str, Any], *, on_reply: OnMessage | None = None) -> dict[str, Any]:
         """Raises CallError 1000002 before the login's answer, 1002051 while reconnecting."""
-        if self._inside and self._signalling is not None:
-            return await self._signalling.request(op, fields, on_reply=on_reply)
+        channel = self._signalling
+        if self._inside and channel is not None:
+            try:
+                return await channel.request(op, fields, on_reply=on_reply)
+            except CallError as error:
+                if error.code == ErrorCode.SERVICE_CLOSED:  # known here before the socket's reader says so
+                    self._lost(channel)
+                raise
         if self._entry is not None and self._session:
             raise CallError(ErrorCode.NETWORK_INTERRUPTED, "the connection to the service is interrupted")
         raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in")

@@ -55,7 +55,9 @@ class RefusedCall(Check):
 
 
 def _given_up(call: Record, client: Client, presence: Presence | None) -> bool:
-    """The client left or was destroyed while it waited for the answer."""
+    """The client left, was cut off or destroyed while it waited for the answer."""
+    if client.cut_since(call):
+        return True
     if client.destroyed is not None and client.destroyed.line > call.line:
         return True
     if presence is None:
@@ -195,9 +197,15 @@ class StreamTaken(RefusedCall):
         for room in self.world.rooms.values():  # stream ids are unique over all rooms
             taken = next((f for f in room.stream_facts(stream) if f.holds and f.user != client.user), None)
             if taken is not None:
-                self.must_fail(record, self.profile.codes.stream_taken, "another user publishes a stream of this id")
+                codes = () if self._token_over(presence) else self.profile.codes.stream_taken
+                self.must_fail(record, codes, "another user publishes a stream of this id")
                 self.later(self.world.now + self.world.propagation, self._first_goes_on, taken, taken.since, record)
                 return
+
+    def _token_over(self, presence: Presence) -> bool:
+        """Or soon: then a publish is refused for that."""
+        offset, expires = self.world.unix_offset, presence.token_expires
+        return offset is not None and expires is not None and expires + offset < self.world.now + 2
 
     def _first_goes_on(self, first: Any, since: Record, second: Record) -> None:
         machine = first.owner.pubs.get(second.args.stream)
@@ -253,6 +261,8 @@ class NotAdmitted(RefusedCall):
         state = record.args.state
         if state == "LOGIN_FAILED":
             self.judged()
+            if presence.login is not None and presence.client.cut_since(presence.login):
+                return  # it may have been let in without knowing
             self._refused[presence.room.name, presence.client.user] = record
             self.later(self.world.now + self.world.propagation, self._forget, presence.room.name, presence.client.user)
         elif state == "IN":
@@ -294,9 +304,12 @@ class NotAdmitted(RefusedCall):
 
     @staticmethod
     def _may_be_there(presence: Presence, record: Record, user: str, refused: Record) -> bool:
-        """By an earlier login, or by one that was called after the refused one."""
+        """By an earlier login, one that was called after the refused one, or another client's."""
         found = [fact for fact in presence.room.users.of(user) if fact.may(record.t, 0)]
-        return any(fact.must_from is not None or fact.may_from >= refused.t for fact in found)
+        return any(
+            fact.must_from is not None or fact.may_from >= refused.t or fact.owner.client.name != refused.client
+            for fact in found
+        )
 
 
 RULES = (

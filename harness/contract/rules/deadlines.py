@@ -118,10 +118,15 @@ class SilenceIsNoticed(Check):
             return  # it was cut off again since: the time counts from there
         if presence.ended is not None and not presence.client.crashed:
             return  # it logged out, or was told that it is out
+        if presence.entered is None:
+            return  # whether it ever came in, and put out an older client of its user, nobody knows
+        own = (fact for fact in presence.room.users.of(presence.client.user) if fact.owner is presence)
+        if any(fact.ended_by(cause) for fact in own for cause in ("logout", "kick", "relogin")):
+            return  # it was about to leave, or to be put out
         user = presence.client.user
         for observer in presence.room.observers(outage.record.t, user):
             self.judged()
-            self._not_too_early(outage, observer, outage.latest + least)
+            self._not_too_early(outage, observer, outage.earliest + least)
             if observer.user_updates and _older(observer.users.get(user), outage.record):
                 self._never(outage, observer, observer.users[user], user=user)
             for stream in outage.streams:
@@ -139,7 +144,7 @@ class SilenceIsNoticed(Check):
             if op == "DEL" and record.t < earliest - self.world.slack:
                 self.broken(
                     f"nobody is taken for gone before {self.profile.heartbeat[0]:g} s of silence",
-                    f"after {record.t - outage.latest:.2f} s", [outage.record],
+                    f"after {record.t - outage.earliest:.2f} s", [outage.record],
                     observer.subject(user=outage.presence.client.user),
                     guilty=record,
                 )  # fmt: skip

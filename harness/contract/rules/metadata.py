@@ -11,20 +11,57 @@ from harness.contract.rule import MUST, Rule
 from harness.contract.truth import Fact
 from harness.trace.record import Record
 
+SETTINGS_KEPT = 50  # calls of a key of extra info
 MESSAGES_KEPT = 10_000  # sent lately and still under way, per room
 
 
+@dataclass(slots=True)
+class _Setting:
+    call: Record
+    result: Record | None = None
+
+    @property
+    def value(self) -> str:
+        return str(self.call.args.value if self.call.name == "set_room_extra" else self.call.args.extra)
+
+
 class ExtraInfo(Check):
-    """Last write wins, everybody else knows it, the setter is not told."""
+    """Last write wins, everybody else knows it, the setter is not told. Of writes at the same time any may be last."""
 
     def begin(self) -> None:
+        self._settings: dict[tuple[str, str, str], list[_Setting]] = {}  # room, call and key: the latest calls
         self._room: dict[tuple[str, str], Record] = {}  # room and key: the call that succeeded last
         self._stream: dict[tuple[str, str], Record] = {}  # room and stream
         self._known: dict[tuple[Presence, str], str] = {}  # what each client was told last
         self._at: dict[tuple[Presence, str], Record] = {}
 
+    @staticmethod
+    def _key(call: Record) -> tuple[str, str, str]:
+        return call.room, call.name, call.args.key if call.name == "set_room_extra" else call.args.stream
+
+    def call(self, record: Record, client: Client, presence: Presence | None) -> None:
+        if record.name in ("set_room_extra", "set_stream_extra"):
+            settings = self._settings.setdefault(self._key(record), [])
+            settings.append(_Setting(record))
+            del settings[:-SETTINGS_KEPT]
+
+    def _settled(self, call: Record, result: Record) -> None:
+        settings = self._settings.get(self._key(call), [])
+        for setting in settings:
+            if setting.call is call:
+                setting.result = result
+        settings[:] = [each for each in settings if each.result is None or each.result.args.result != "fail"]
+
+    def _may_be_last(self, call: Record) -> list[_Setting]:
+        """What of all that was set since the call, or was under way then, may have the last word."""
+        settings = self._settings.get(self._key(call), [])
+        return [each for each in settings if each.result is None or each.result.line > call.line]
+
     def result(self, record: Record, call: Record, client: Client, presence: Presence | None) -> None:
-        if record.args.result != "ok" or call.name not in ("set_room_extra", "set_stream_extra"):
+        if call.name not in ("set_room_extra", "set_stream_extra"):
+            return
+        self._settled(call, record)
+        if record.args.result != "ok":
             return
         room = self.world.rooms.get(call.room)
         if room is None:
@@ -54,9 +91,12 @@ class ExtraInfo(Check):
 
     def _ours(self, presence: Presence, record: Record) -> bool:
         """Set by this very client, not by the user's earlier one."""
-        call = self._room.get((presence.room.name, record.args.key))
         entered = presence.entered
-        return call is None or (call.client == presence.client.name and entered is not None and call.t >= entered.t)
+        settings = self._settings.get((presence.room.name, "set_room_extra", record.args.key))
+        if settings is None:
+            return True
+        mine = [each.call for each in settings if each.call.client == presence.client.name]
+        return entered is not None and any(call.t >= entered.t for call in mine)
 
     def stream_extra(self, presence: Presence, record: Record) -> None:
         self.judged()
@@ -81,7 +121,8 @@ class ExtraInfo(Check):
         if call is None or login is None or call.t + self.world.propagation > login.t:
             return
         self.judged()
-        if extra != call.args.extra and stream not in presence.streams:
+        last = {call.args.extra, *(each.value for each in self._may_be_last(call))}
+        if extra not in last and stream not in presence.streams:
             self.broken(
                 "a late joiner is told the latest extra info with the stream", f"{extra!r}", [call, login],
                 presence.subject(stream=stream), guilty=record,
@@ -89,29 +130,49 @@ class ExtraInfo(Check):
 
     def _room_told(self, room: Room, call: Record, setter: Client) -> None:
         if self._room.get((room.name, call.args.key)) is call:
-            self._told(room, call, f"room {call.args.key}", call.args.value)
+            self._told(room, call, f"room {call.args.key}")
 
     def _stream_told(self, room: Room, call: Record, setter: Client) -> None:
         live = any(fact.holds for fact in room.stream_facts(call.args.stream))
         if live and self._stream.get((room.name, call.args.stream)) is call:
-            self._told(room, call, f"stream {call.args.stream}", call.args.extra)
+            self._told(room, call, f"stream {call.args.stream}")
 
-    def _told(self, room: Room, call: Record, key: str, value: str) -> None:
+    def _told(self, room: Room, call: Record, key: str) -> None:
+        settings = self._may_be_last(call)
+        last = {_Setting(call).value, *(each.value for each in settings)}
+        told = [observer for observer in room.observers(call.t, call.user) if (observer, key) in self._known]
         for observer in room.observers(call.t, call.user):
             self.judged()
-            if self._known.get((observer, key)) != value:
-                self.broken(
-                    f"all others know the extra info of {key} within {self.world.propagation:g} s",
-                    repr(self._known.get((observer, key), "nothing")), [call], observer.subject(),
-                )  # fmt: skip
+            if self._known.get((observer, key)) not in last:
+                self._wrong(observer, call, key)
+        # Who set it at the same time is told of the others' values, whichever was last.
+        setters = {each.call.user for each in settings}
+        told = [observer for observer in told if observer.client.user not in setters]
+        if told and len(last) > 1:
+            latest = self._known[max(told, key=lambda observer: self._told_at(observer, key)), key]
+            for observer in told:
+                if self._known[observer, key] in last and self._known[observer, key] != latest:
+                    self._wrong(observer, call, key)
+
+    def _told_at(self, observer: Presence, key: str) -> tuple[float, int]:
+        record = self._at.get((observer, key))
+        return (record.args.at, record.line) if record is not None and key.startswith("room ") else (0, 0)
+
+    def _wrong(self, observer: Presence, call: Record, key: str) -> None:
+        self.broken(
+            f"all others know the extra info of {key} within {self.world.propagation:g} s",
+            repr(self._known.get((observer, key), "nothing")), [call], observer.subject(),
+        )  # fmt: skip
 
     def left(self, presence: Presence, record: Record) -> None:
         for known in (self._known, self._at):
             for key in [key for key in known if key[0] is presence]:
                 del known[key]
         if not presence.room.presences:
+            gone = presence.room.name
+            self._settings = {name: found for name, found in self._settings.items() if name[0] != gone}
             for calls in (self._room, self._stream):
-                for name in [name for name in calls if name[0] == presence.room.name]:
+                for name in [name for name in calls if name[0] == gone]:
                     del calls[name]
 
     def ended(self, fact: Fact) -> None:

@@ -51,7 +51,7 @@ class UnplayEnds(Check):
             self.world.while_open(presence, due, self._look, presence, machine, record)
 
     def _look(self, presence: Presence, machine: Machine, call: Record) -> None:
-        if machine.stop is not call or presence.client.fault is not None or not presence.inside:
+        if machine.stop is not call or not presence.client.reachable or not presence.inside:
             return
         self.judged()
         if machine.state != "IDLE":

@@ -10,6 +10,8 @@ from harness.contract.rule import MUST, Rule
 from harness.contract.truth import Fact
 from harness.trace.record import Record
 
+OTHER_ENDS = ("logout", "kick", "relogin", "destroy", "expiry", "unpublish")  # than an outage
+
 
 class ShortOutageUnseen(Check):
     def returned(self, outage: Outage) -> None:
@@ -23,7 +25,7 @@ class ShortOutageUnseen(Check):
         for observer in outage.presence.room.observers(outage.record.t, user):
             self.judged()
             for op, subject, record in outage.told.get(observer, ()):
-                if self._own_doing(outage, subject, record) or self._own_stream(outage, subject):
+                if self._own_doing(outage, subject, record) or self._old_news(outage, observer, op, subject, record):
                     continue
                 self.broken(
                     f"an outage of less than {self.profile.heartbeat[0]:g} s is not seen by the others",
@@ -32,23 +34,28 @@ class ShortOutageUnseen(Check):
                 )  # fmt: skip
                 break
 
-    @staticmethod
-    def _own_doing(outage: Outage, stream: str, told: Record) -> bool:
-        """Since it was cut off, the user published or stopped this stream, or left, of its own will."""
-        presence = outage.presence
+    def _own_doing(self, outage: Outage, stream: str, told: Record) -> bool:
+        """Since it was cut off, the user published or stopped this stream, left, or was put out."""
+        presence, room = outage.presence, outage.presence.room
+        user = presence.client.user
         machine = presence.pubs.get(stream)
         calls = (presence.ended, machine.call if machine else None, machine.stop if machine else None)
-        ours = any(record is not None and outage.earliest <= record.t <= told.t for record in calls)
-        back = outage.returned is not None and told.t > outage.returned.t
-        return ours or (back and stream == "" and presence.ended is not None)
+        if any(record is not None and outage.earliest <= record.t <= told.t for record in calls):
+            return True
+        streams = list(room.streams.of(room.stream_key(stream, user))) if stream else []
+        if stream and (stream not in outage.streams or any(fact.begin.t >= outage.earliest for fact in streams)):
+            return True
+        facts = [*streams, *(fact for fact in room.users.of(user) if fact.owner is presence)]
+        return any(fact.ended_by(cause) for fact in facts for cause in OTHER_ENDS) or outage.replaced is not None
 
-    @staticmethod
-    def _own_stream(outage: Outage, stream: str) -> bool:
-        """It was not live yet when its user was cut off, or was stopped by it since."""
-        room = outage.presence.room
-        facts = list(room.streams.of(room.stream_key(stream, outage.presence.client.user))) if stream else []
-        begun = any(fact.begin.t >= outage.earliest or fact.ended_by("unpublish") for fact in facts)
-        return begun or (stream != "" and stream not in outage.streams)
+    def _old_news(self, outage: Outage, observer: Presence, op: str, stream: str, told: Record) -> bool:
+        """An ADD that was on its way when the user was cut off, or the first roster of who hears it."""
+        room, user = outage.presence.room, outage.presence.client.user
+        begun = [presence.entered.t for presence in (observer, outage.presence) if presence.entered is not None]
+        if stream:
+            publishing = self.profile.deadlines.publish
+            begun += [fact.begin.t + publishing for fact in room.streams.of(room.stream_key(stream, user))]
+        return op == "ADD" and any(told.t <= t + self.world.propagation for t in begun)
 
 
 class LongOutage(Check):
