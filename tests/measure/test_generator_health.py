@@ -75,3 +75,50 @@ def test_the_generator_is_busy_when_a_tenth_of_its_intervals_are_past_the_limit(
         totals.add(busy(share))
     past = sum(share > CPU_LIMIT for share in shares)
     assert bool(totals.reasons()) == (past / len(shares) >= BUSY_SHARE)
+
+
+class FakeDecoders:
+    def __init__(self) -> None:
+        self.cpu_seconds = 0.0
+        self.undecoded = 0
+
+    def frames_undecoded(self) -> int:
+        return self.undecoded
+
+
+def test_decoding_and_what_it_did_not_manage_are_handed_over_once() -> None:
+    decoders = FakeDecoders()
+    with asyncio.Runner() as runner:
+
+        async def make() -> GeneratorHealth:
+            return GeneratorHealth(lambda: 0, decoders)
+
+        generator = runner.run(make())
+        decoders.cpu_seconds, decoders.undecoded = 1.5, 7
+        first, second = generator.flush(), generator.flush()
+        generator.close()
+    assert (first["decode_cpu_seconds"], first["frames_undecoded"]) == (1.5, 7)
+    assert (second["decode_cpu_seconds"], second["frames_undecoded"]) == (0.0, 0)
+
+
+def interval(**more: float) -> dict[str, object]:
+    plain = {"loop_lag_ms": None, "pacing_ms": None, "cpu_seconds": 0.1, "wall_seconds": 1.0}
+    return {**plain, "wait_seconds": 0.0, "socket_drops": 0, **more}
+
+
+def test_frames_left_undecoded_are_the_generators_limit() -> None:
+    totals = HealthTotals()
+    totals.add(interval(frames_undecoded=0))
+    assert totals.reasons() == []
+    totals.add(interval(frames_undecoded=3))
+    assert totals.reasons() == ["the generator's decoders fell behind: 3 frames were not decoded"]
+
+
+def test_decoding_on_another_core_is_not_the_media_loop_being_busy() -> None:
+    totals = HealthTotals()
+    for _ in range(10):
+        totals.add(interval(cpu_seconds=1.6, decode_cpu_seconds=1.2))
+    assert totals.reasons() == []
+    totals.add(interval(cpu_seconds=1.6, decode_cpu_seconds=0.2))
+    totals.add(interval(cpu_seconds=1.6))
+    assert "more than 95% of a core" in totals.reasons()[0]

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from reports.formats import THIN
 
-VOID = {"meta", "link", "br", "path", "use"}
+VOID = {"meta", "link", "br", "img", "path", "use"}
 
 
 class Page(HTMLParser):

@@ -307,3 +307,40 @@ def test_rooms_that_fill_one_by_one_are_full_before_the_next_begins() -> None:
     assert [p.room_id[-2:] for p in evenly] == ["01", "02", "03"] * 3
     assert [p.room_id[-2:] for p in one_by_one] == ["01"] * 3 + ["02"] * 3 + ["03"] * 3
     assert [p.arrive_at for p in one_by_one] == [p.arrive_at for p in evenly]
+
+
+def decoding(share: str, count: int = 6, seed: int = 1, **role: Any) -> Plan:
+    roles = {"member": {"count": count, "camera": True, **role}}
+    return build_plan(scenario(roles, observe={"decode": share, "frames": f"{100 - float(share[:-1]):g}%"}), seed=seed)
+
+
+def test_the_decoded_subscriptions_follow_from_the_seed_and_are_told() -> None:
+    plan = decoding("25%")
+    pairs = [(one.user_id, other.user_id) for one, other in plan.decoded()]
+    assert pairs == [(one.user_id, other.user_id) for one, other in Plan.from_dict(plan.to_dict()).decoded()]
+    assert 0 < len(pairs) < 30
+    assert all(one != other for one, other in pairs)
+    assert pairs != [(one.user_id, other.user_id) for one, other in decoding("25%", seed=2).decoded()]
+    assert f"  decoded: {len(pairs)} of these subscriptions" in plan.explain()
+    few = decoding("50%", play={"at_most": 2})
+    assert f"  decoded: up to {sum(1 for _ in few.decoded())} of these subscriptions" in few.explain()
+
+
+def test_nothing_is_said_of_decoding_where_it_is_not_asked_for() -> None:
+    assert not any("decoded" in line for line in build_plan(scenario({"m": {"count": 3, "camera": True}})).explain())
+
+
+def test_a_share_that_picks_no_subscription_is_refused() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        decoding("0.1%", count=3)
+    assert str(caught.value) == (
+        "observe.decode: 0.1% picks none of the 6 subscriptions of role member with seed 1; "
+        "allowed: a share that picks at least one, or another seed"
+    )
+    roles = {"m": {"count": 3, "camera": True}, "w": {"count": 1, "observe": {"decode": "0.1%", "frames": "99.9%"}}}
+    with pytest.raises(ScenarioError, match=r"^roles\.w\.observe\.decode: 0\.1% picks none of the 3 subscriptions"):
+        build_plan(scenario(roles))
+
+
+def test_who_has_nothing_to_play_need_not_decode() -> None:
+    assert list(decoding("0.1%", count=1).decoded()) == []

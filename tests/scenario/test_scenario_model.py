@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from harness.scenario import Scenario, build_plan, observe
+from harness.scenario import Scenario, build_plan
 from harness.scenario.loader import parse_scenario
 from harness.scenario.role import CameraSpec, MicrophoneSpec, PlayPolicy
 
@@ -46,9 +46,10 @@ def test_a_role_observes_by_its_own_word_before_the_scenarios() -> None:
     assert str(made.depths("w")) == "packets"
 
 
-def test_decode_is_lifted_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe, "RUNNABLE_DEPTHS", observe.DEPTHS)
+def test_subscriptions_may_be_decoded_all_or_in_part() -> None:
     assert str(scenario("m: {count: 1, observe: decode}").depths("m")) == "decode"
+    shares = scenario("m: {count: 1}", "observe: {decode: 10%, frames: 90%}").depths("m")
+    assert (shares.share_of("decode"), shares.share_of("packets")) == (0.1, 0.0)
 
 
 def expressions(made: Scenario) -> dict[str, list[str]]:

@@ -139,3 +139,28 @@ def test_results_are_plain_json_without_numbers_that_are_none() -> None:
         "generator",
     }
     assert back["generator"]["saturated"] is False
+
+
+DECODING = {"psnr_db": ["p(5)>=30"], "intact_share": ["rate>=99%"], "framesDecoded": ["count>=1"]}
+
+
+def test_quality_of_pictures_that_nobody_decoded_was_not_measured() -> None:
+    found = measured([*ALL_WELL, ("packetsReceived", "member", 1000)], of=plan(thresholds=DECODING))
+    quality = [one for one in judged(found) if one["metric"] in DECODING]
+    assert [one["reason"] for one in quality] == ["nothing was measured"] * 3
+    assert verdict(found, judged(found), "finished", 0)[0] == "fail"
+
+
+def test_intact_pictures_count_on_those_decoded() -> None:
+    events = [("framesDecoded", "member", 200), ("picturesIntact", "member", 150), ("framesUndecodable", "member", 3)]
+    found = measured([*ALL_WELL, *events], of=plan(thresholds=DECODING))
+    assert found.series(METRICS["intact_share"], {}).value == 0.75
+    assert found.series(METRICS["black_share"], {}).value == 0.0
+    assert found.series(METRICS["framesUndecodable"], {}).count == 203
+
+
+def test_decoders_that_fell_behind_give_no_verdict() -> None:
+    found = measured(ALL_WELL)
+    found.health.frames_undecoded = 5
+    word, reasons = verdict(found, judged(found), "finished", 0)
+    assert word == "unknown" and "5 frames were not decoded" in reasons[0]
