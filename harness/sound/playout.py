@@ -82,12 +82,14 @@ class Playout:
                 if given_up > now_us:
                     break
                 self._conceal(played, index - self._next, given_up)
-            if packet.arrival_us > behind[place] + REORDER_US:
-                self.late += 1
-                self._conceal(played, 1, behind[place] + REORDER_US)
-            else:
-                self._play(played, packet)
             del self._waiting[index]
+            if packet.arrival_us <= behind[place] + REORDER_US:
+                self._play(played, packet)
+            else:
+                self.late += 1
+                if self._next is None:
+                    continue  # nothing has been heard yet, so nothing is missed
+                self._conceal(played, 1, behind[place] + REORDER_US)
             self._next = index + 1
         return played
 
