@@ -13,6 +13,7 @@ from aiohttp import web
 from harness.call import CallEngine, EventHandler, MediaState, RoomStateReason, UpdateType, User
 from harness.call.callbacks import Callback
 from harness.measure.recorder import Recorder
+from harness.picture.decoded_stream import DecodedStream
 from harness.room_service.media import ForwarderMedia
 from harness.room_service.server import RoomServer
 from harness.room_service.settings import Settings
@@ -129,12 +130,15 @@ class Caller(EventHandler):
             "its stream to be live",
         )
 
-    async def play(self, publisher: Caller, depth: str = "frames") -> Subscription:
+    async def play(
+        self, publisher: Caller, depth: str = "frames", pictures: DecodedStream | None = None
+    ) -> Subscription:
         """Play and wait for the first frame."""
         stream = publisher.stream_id
         subscription = Subscription(
             self.recorder, self.who, publisher.who, depth, self.bed.media.now_us(), lambda first: None
         )
+        subscription.pictures = pictures
         self.playing[stream] = subscription
         await self.engine.start_playing_stream(stream, subscription)
         await self.until(lambda: subscription.measure.first_frame_us, f"the first frame of {stream}")
