@@ -161,7 +161,7 @@ def test_a_frame_left_out_behind_the_receivers_back_is_counted_and_what_it_broke
     intact, decoded = (measured.series(METRICS[name], critic) for name in ("intact_share", "framesDecoded"))
     scores, network = (measured.totals.trend(name, critic) for name in ("psnr_db", "network_psnr_db"))
     assert loss == pytest.approx(1 / 25, abs=0.012)
-    assert intact.value == pytest.approx(5 / 24, abs=0.06)
+    assert intact.value == pytest.approx(5 / 24, abs=0.1)  # groups that a key frame request cut short are in it
     assert scores.count == decoded.value, "a damaged picture is scored, never dropped"
     assert network.count == pytest.approx(decoded.value * (1 - intact.value))
     assert network.max < 60
