@@ -6,25 +6,17 @@ import asyncio
 import random
 from collections.abc import Callable
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness.rtc.conditions import Conditions
 from harness.rtc.emulated_link import EmulatedLink
-from harness.rtc.held import HeldPackets, Packet
+from harness.rtc.held import HeldPackets, Release
 
 if TYPE_CHECKING:
     from harness.rtc.media_loop import MediaLoop
 
 LONGEST_LINGER = 1.5  # seconds for which a closing peer waits for what it has sent
 _arrival = itemgetter(0)
-
-
-class Receiver(Protocol):
-    """Where packets go that have come through the link."""
-
-    def take_held(self, packets: list[Any], times_us: list[int]) -> None:
-        """times_us: when they came out, by the run clock."""
-        ...
 
 
 class AccessLink:
@@ -41,9 +33,8 @@ class AccessLink:
         self.send_errors = 0
         self.now_us = media.now_us
         self._media = media
-        self._outgoing = HeldPackets(media.departures, self._depart)
-        self._incoming = HeldPackets(media.arrivals, self._arrive)
-        self._arrived: list[tuple[int, Receiver, bytes | bytearray]] = []
+        self._all_sent_us = 0
+        self._arrived: list[tuple[HeldPackets, list[Any], list[int]]] = []
 
     def change(self, conditions: Conditions) -> None:
         """From now on the network is like this; what is under way arrives."""
@@ -53,55 +44,64 @@ class AccessLink:
 
     # -- out -----------------------------------------------------------------------------------------------------
 
-    def send(self, transmit: Callable[[Any], object], data: bytes | memoryview) -> None:
-        """Send by `transmit` when the packet is through. Raises what transmit raises when that is at once."""
-        now = self._media.now_us()
-        held = self._outgoing
-        for due in self.up.offer(now, len(data)):
-            if due <= now and not held.packets:
-                transmit(data)
-            else:
-                held.put(Packet(due, transmit, bytes(data)))
-        held.watch()
+    def sender(self, transmit: Callable[[Any], object]) -> Callable[[bytes | memoryview], None]:
+        """What sends a packet over the link and then by `transmit`; raises what that does when it is called at once."""
+        offer, now_us = self.up.offer, self.now_us
 
-    def _depart(self, packets: list[Packet]) -> None:
-        for _, transmit, data in packets:
-            try:
-                transmit(data)
-            except OSError:  # a full socket buffer, or a socket closed meanwhile
-                self.send_errors += 1
+        def depart(packets: list[bytes], times_us: list[int]) -> None:
+            for data in packets:
+                try:
+                    transmit(data)
+                except OSError:  # a full socket buffer, or a socket closed meanwhile
+                    self.send_errors += 1
+
+        held = HeldPackets(self._media.departures, depart)
+
+        def send(data: bytes | memoryview) -> None:
+            now = now_us()
+            for due in offer(now, len(data)):
+                if due <= now and not held.times_us:
+                    transmit(data)
+                else:
+                    held.put(bytes(data), due)
+                    self._all_sent_us = due
+
+        return send
 
     async def linger(self) -> None:
         """Wait until what has been sent so far has left, but not for ever: a socket is about to be closed."""
-        packets = self._outgoing.packets
-        if packets:
-            wait = (packets[-1].due_us - self._media.now_us()) / 1_000_000
-            await asyncio.sleep(min(LONGEST_LINGER, max(0.0, wait) + 0.001))
+        wait = (self._all_sent_us - self.now_us()) / 1_000_000
+        if wait > 0:
+            await asyncio.sleep(min(LONGEST_LINGER, wait + 0.001))
 
     # -- in ------------------------------------------------------------------------------------------------------
 
-    def arrived(self, receiver: Receiver, data: bytes | bytearray, at_us: int) -> None:
-        """A packet reached this host. All sockets of the user are read before any is judged: one link has one order."""
+    def receiver(self, take: Release) -> HeldPackets:
+        """Where the packets of one socket wait. take: hears of those that have come through, and when they did."""
+        return HeldPackets(self._media.arrivals, take)
+
+    def arrived(self, held: HeldPackets, packets: list[Any], times_us: list[int]) -> None:
+        """Packets reached this host; `settle` follows when all sockets have been read."""
         if not self._arrived:
-            self._media.loop.call_soon(self._settle)
-        self._arrived.append((at_us, receiver, data))
+            self._media.arriving.append(self)
+        self._arrived.append((held, packets, times_us))
 
-    def _settle(self) -> None:
+    def arrived_alone(self, held: HeldPackets, data: bytes) -> None:
+        """One packet, read now and by itself."""
+        self.arrived(held, [data], [self.now_us()])
+        self._media.settle()
+
+    def settle(self) -> None:
+        """Send what arrived over the link, in the order of arrival at whichever socket: the link has one queue."""
         arrived, self._arrived = self._arrived, []
-        arrived.sort(key=_arrival)
-        held, offer = self._incoming, self.down.offer
-        for at, receiver, data in arrived:
-            for due in offer(at, len(data)):
-                held.put(Packet(due, receiver, data))
-        held.release(self._media.now_us())
-        held.watch()
-
-    def _arrive(self, packets: list[Packet]) -> None:
-        begin = 0
-        while begin < len(packets):
-            receiver, end = packets[begin].target, begin + 1
-            while end < len(packets) and packets[end].target is receiver:
-                end += 1
-            batch = packets[begin:end]
-            receiver.take_held([packet.data for packet in batch], [packet.due_us for packet in batch])
-            begin = end
+        if len(arrived) == 1:
+            held, packets, times = arrived[0]
+            held.extend(*self.down.offer_all(packets, times))
+            return
+        entries = [
+            (at, held, data) for held, packets, times in arrived for data, at in zip(packets, times, strict=True)
+        ]
+        entries.sort(key=_arrival)
+        for at, held, data in entries:
+            for due in self.down.offer(at, len(data)):
+                held.put(data, due)

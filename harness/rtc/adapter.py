@@ -13,7 +13,6 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceCandidate, RTCIceGatherer, RTCIceTransport
@@ -22,7 +21,7 @@ from aiortc.rtcicetransport import RTCIceParameters
 from pylibsrtp import ffi as _ffi
 from pylibsrtp import lib as _srtp
 
-from harness.rtc.emulated_socket import emulate
+from harness.rtc.emulated_socket import Late, emulate
 from harness.rtc.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class SecureTransport:
         access: AccessLink | None = None,
     ) -> None:
         self.access = access
-        self.late: Callable[[list[Any], list[int]], None] | None = None
+        self.late: Late | None = None
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._ice = RTCIceTransport(self._gatherer)
         self._connection = self._ice._connection
@@ -185,7 +184,7 @@ class SecureTransport:
             sendto, address = self.socket.sendto, pair.remote_addr
             self.send = lambda data: sendto(data, address)
         if self.access is not None:
-            self.send = partial(self.access.send, self.send)
+            self.send = self.access.sender(self.send)
         self._receive_context = self._dtls._rx_srtp._srtp[0]
         self._send_context = self._dtls._tx_srtp._srtp[0]
         self.connected = True

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from functools import lru_cache
+from itertools import accumulate, repeat
+from operator import add
+from statistics import NormalDist
+from typing import Any
 
 from harness.rtc.conditions import BurstLoss, Link
 
 WIRE_BYTES = 28  # of IPv4 and UDP headers: a rate is one of IP packets
-_CUT = 3.0  # standard deviations beyond which normal jitter is cut
 LOST: tuple[int, ...] = ()
+_CUT = 3.0  # standard deviations beyond which normal jitter is cut
+_NEVER = 1e12  # packets
+_STEPS = 512  # of a distribution's table: a draw from it costs a fraction of one from the formula
+
+
+@lru_cache
+def _quantiles(distribution: str) -> tuple[float, ...]:
+    """What a delay differs by, in units of the jitter: each value as likely as any other."""
+    shares = [(step + 0.5) / _STEPS for step in range(_STEPS)]
+    if distribution == "uniform":
+        return tuple(2 * share - 1 for share in shares)
+    if distribution == "exponential":
+        return tuple(-math.log(1 - share) for share in shares)
+    return tuple(max(-_CUT, min(_CUT, NormalDist().inv_cdf(share))) for share in shares)
+
+
+def _delays(link: Link) -> list[int]:
+    """The delays of the link in microseconds, each as likely as any other."""
+    if not link.jitter:
+        return [round(link.delay * 1_000_000)]
+    return [max(0, round((link.delay + q * link.jitter) * 1_000_000)) for q in _quantiles(link.distribution)]
 
 
 class EmulatedLink:
@@ -18,13 +42,18 @@ class EmulatedLink:
 
     Counted: offered, delivered (each packet once, however often it comes), lost, overflowed (no room in the queue),
     cut (in an outage), doubled (copies), reordered (due before one that was offered earlier); queued_us, longest_us:
-    the time spent waiting for the rate, in sum and at most. offered = delivered + lost + overflowed + cut.
+    the time spent waiting for the rate, in sum and at most.
     """
 
+    __slots__ = (
+        "_bad", "_burst", "_delays", "_dice", "_doubles", "_free_us", "_last_us", "_loss", "_plain", "_queue_us",
+        "_random", "_reorder", "_spared", "cut", "doubled", "link", "longest_us", "lost", "offered", "overflowed",
+        "queued_us", "reordered",
+    )  # fmt: skip
+
     def __init__(self, link: Link, dice: random.Random) -> None:
-        self._dice = dice
-        self._random = dice.random
-        self.offered = self.delivered = self.lost = self.overflowed = self.cut = 0
+        self._dice, self._random = dice, dice.random
+        self.offered = self.lost = self.overflowed = self.cut = 0
         self.doubled = self.reordered = self.queued_us = self.longest_us = 0
         self._free_us = 0.0  # when the last bit of what was accepted will have left the queue
         self._last_us = 0  # the latest time at which anything is due
@@ -33,45 +62,79 @@ class EmulatedLink:
     def change(self, link: Link) -> None:
         """From now on the link is like this. What is under way arrives as it was to arrive."""
         self.link = link
-        self._delay_us = round(link.delay * 1_000_000)
-        self._jitter = self._jitter_of(link)
+        self._delays = _delays(link)
+        self._reorder = link.reorder
         self._burst = link.burst
+        self._loss = link.loss if link.burst is None else 0.0
+        self._spared = self._next_loss()
         self._bad = link.burst is not None and self._random() < link.burst.bad_share
+        self._doubles = link.duplicate
         self._queue_us = link.queue * 1_000_000
         if link.queue_bytes and link.rate:
             self._queue_us = link.queue_bytes * 8_000_000 / link.rate
+        self._plain = not (link.outage or link.rate or link.duplicate or link.burst)
 
-    def _jitter_of(self, link: Link) -> Callable[[], float] | None:
-        """Draws what a packet's delay differs by, in microseconds."""
-        dice, jitter = self._dice, link.jitter * 1_000_000
-        if not jitter:
-            return None
-        if link.distribution == "uniform":
-            return lambda: dice.uniform(-jitter, jitter)
-        if link.distribution == "exponential":
-            return lambda: dice.expovariate(1 / jitter)
-        return lambda: max(-_CUT, min(_CUT, dice.gauss(0, 1))) * jitter
+    def _next_loss(self) -> int:
+        """How many packets are spared before one is lost at random: one draw a loss instead of one a packet."""
+        if not self._loss:
+            return -1
+        if self._loss >= 1:
+            return 0
+        return int(min(_NEVER, math.log1p(-self._random()) / math.log1p(-self._loss)))
+
+    @property
+    def delivered(self) -> int:
+        return self.offered - self.lost - self.overflowed - self.cut
 
     def offer(self, now_us: int, size: int) -> tuple[int, ...]:
         """When a UDP payload of `size` bytes comes out: never, once, or twice; in microseconds.
 
-        Without jitter and reordering, packets come out in the order of their offers, also where `now_us` is earlier
-        than at the offer before.
+        Unless they may be reordered, packets come out in the order of their offers, also where `now_us` is earlier than
+        at the offer before.
         """
-        link = self.link
         self.offered += 1
+        if self._plain and self._spared:
+            self._spared -= 1
+            return (self._due(now_us),)
+        return self._offer_further(now_us, size)
+
+    def offer_all(self, packets: list[Any], times_us: list[int]) -> tuple[list[Any], list[int]]:
+        """What comes through of many packets, and when, in the order of their offers: as `offer` of each."""
+        count = len(packets)
+        if self._plain and not 0 <= self._spared < count and not self._reorder:
+            self.offered += count
+            self._spared -= count
+            choices = self._delays
+            delays = self._dice.choices(choices, k=count) if len(choices) > 1 else repeat(choices[0])
+            due = list(accumulate(map(add, times_us, delays), max, initial=self._last_us))
+            self._last_us = due[-1]
+            return packets, due[1:]
+        through = [
+            (data, due)
+            for data, now in zip(packets, times_us, strict=True)
+            for due in self.offer(now, len(data))
+        ]  # fmt: skip
+        return [data for data, _ in through], [due for _, due in through]
+
+    def _offer_further(self, now_us: int, size: int) -> tuple[int, ...]:
+        link = self.link
         if link.outage:
             self.cut += 1
             return LOST
-        if (self._burst is not None and self._lost_in_burst(self._burst)) or (link.loss and self._random() < link.loss):
+        if self._loss:
+            if not self._spared:
+                self._spared = self._next_loss()
+                self.lost += 1
+                return LOST
+            self._spared -= 1
+        if self._burst is not None and self._lost_in_burst(self._burst):
             self.lost += 1
             return LOST
         left_us = self._leave_queue(now_us, size) if link.rate else now_us
         if left_us < 0:
             return LOST
-        self.delivered += 1
         due = self._due(left_us)
-        if link.duplicate and self._random() < link.duplicate:
+        if self._doubles and self._random() < self._doubles:
             self.doubled += 1
             return due, self._due(left_us)
         return (due,)
@@ -100,12 +163,11 @@ class EmulatedLink:
         return math.ceil(self._free_us)
 
     def _due(self, left_us: int) -> int:
-        due = left_us + self._delay_us
-        if self._jitter is not None:
-            due = max(left_us, due + round(self._jitter()))
+        delays = self._delays
+        due = left_us + (delays[int(self._random() * _STEPS)] if len(delays) > 1 else delays[0])
         if due >= self._last_us:
             self._last_us = due
-        elif self.link.reorder:
+        elif self._reorder:
             self.reordered += 1
         else:
             due = self._last_us

@@ -8,11 +8,13 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from harness.rtc.held import Release
+
 if TYPE_CHECKING:
     from harness.rtc.access_link import AccessLink
 
-# Takes media that was read before the socket was taken over, once it has been: packets and their times.
-Late = Callable[[list[Any], list[int]], None]
+# Takes media that was read before the socket was taken over, once it has been.
+Late = Release
 
 
 def emulate(protocol: Any, access: AccessLink, late: Callable[[], Late | None]) -> None:
@@ -29,7 +31,7 @@ class _Endpoint:
         self._endpoint, self._access = endpoint, access
 
     def sendto(self, data: bytes, addr: Any = None) -> None:
-        self._access.send(lambda held: self._endpoint.sendto(held, addr), data)
+        self._access.sender(lambda held: self._endpoint.sendto(held, addr))(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._endpoint, name)
@@ -42,26 +44,20 @@ class _Incoming(asyncio.DatagramProtocol):
         self._protocol, self._access, self._late = protocol, access, late
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._access.arrived(_Held(self._protocol, addr, self._late), data, self._access.now_us())
+        held = self._access.receiver(lambda packets, times: self._come(packets, times, addr))
+        self._access.arrived_alone(held, data)
 
-    def error_received(self, exc: Exception) -> None:
-        self._protocol.error_received(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connection_lost(exc)
-
-
-class _Held:
-    """Where a datagram goes that came from one address before the socket was taken over."""
-
-    def __init__(self, protocol: Any, addr: tuple[Any, ...], late: Callable[[], Late | None]) -> None:
-        self._protocol, self._addr, self._late = protocol, addr, late
-
-    def take_held(self, packets: list[Any], times_us: list[int]) -> None:
+    def _come(self, packets: list[bytes], times_us: list[int], addr: tuple[Any, ...]) -> None:
         late = self._late()
         for data, time_us in zip(packets, times_us, strict=True):
             if late is not None and data and 127 < data[0] < 192:
                 late([data], [time_us])
             else:
                 with contextlib.suppress(AssertionError, KeyError, ValueError, struct.error):  # hostile STUN
-                    self._protocol.datagram_received(data, self._addr)
+                    self._protocol.datagram_received(data, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        self._protocol.error_received(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)

@@ -104,11 +104,24 @@ class Inbox:
         self.times = [time.time_ns() // 1000] * len(self.lengths)
         return len(self.lengths)
 
-    def put(self, packets: Sequence[bytes | bytearray], times: list[int] | None = None) -> int:
-        """Packets that were read before, as if they had been received now, or at `times`; at most SLOTS of them."""
+    def put(self, packets: Sequence[bytes]) -> int:
+        """Packets that were read by somebody else, as if they had been received now; at most SLOTS of them."""
         chosen = packets[:SLOTS]
         for slot, packet in enumerate(chosen):
             self.bytes[slot * SLOT_BYTES : slot * SLOT_BYTES + len(packet)] = packet
         self.lengths = [len(packet) for packet in chosen]
-        self.times = [time.time_ns() // 1000] * len(chosen) if times is None else times
+        self.times = [time.time_ns() // 1000] * len(chosen)
         return len(chosen)
+
+    def refill(self, packets: Sequence[bytes], times_us: Sequence[int], to_unix_us: int) -> int:
+        """Packets that had been read and were held until now, at most SLOTS of them.
+
+        to_unix_us: what to add to their times to get CLOCK_REALTIME.
+        """
+        buffer, start = self.bytes, 0
+        for data in packets:
+            buffer[start : start + len(data)] = data
+            start += SLOT_BYTES
+        self.lengths = list(map(len, packets))
+        self.times = [time_us + to_unix_us for time_us in times_us]
+        return len(packets)

@@ -15,6 +15,7 @@ from harness.rtc.inbox import Inbox
 from harness.rtc.poller import Poller
 
 if TYPE_CHECKING:
+    from harness.rtc.access_link import AccessLink
     from harness.rtc.packet_path import PacketPath
 
 TICK = 0.1  # seconds: transport feedback and NACK retries, as browsers do it
@@ -22,8 +23,6 @@ TICK = 0.1  # seconds: transport feedback and NACK retries, as browsers do it
 PACING_GRID_US = (1_000, 5_000)
 GRID_PER_SOURCE_US = 25
 HOPELESSLY_LATE_US = 1_000_000
-# A selector sleeps whole milliseconds and wakes late: what leaves half of one early is late or early by half of one.
-DEPARTURES_EARLY_US = 500
 
 
 class Source(Protocol):
@@ -54,8 +53,11 @@ class MediaLoop:
         self.peers: set[PacketPath] = set()
         self.on_sent_late: Callable[[float], None] | None = None
         # For emulated links only; they cost nothing where there are none.
-        self.departures = Alarm(self.now_us, early_us=DEPARTURES_EARLY_US, rest_us=0)
-        self.arrivals = Alarm(self.now_us, early_us=0, rest_us=round(rest * 1_000_000))
+        self.arriving: list[AccessLink] = []
+        self.arrivals, self.departures = Alarm(self.now_us), Alarm(self.now_us)
+        self.arrivals.rest_us = self.arrivals.late_us = round(2 * rest * 1_000_000)  # the poller rides along earlier
+        self._space_departures(PACING_GRID_US[0])
+        self.poller.after = self.settle
         self._heap: list[tuple[int, int, Source]] = []
         self._order = itertools.count()
         self._pacing: asyncio.TimerHandle | None = None
@@ -87,6 +89,7 @@ class MediaLoop:
         if self._heap and not self.closed:
             finest, coarsest = PACING_GRID_US
             grid = min(coarsest, max(finest, len(self._heap) * GRID_PER_SOURCE_US))
+            self._space_departures(grid)
             wait = max(grid, self._heap[0][0] - self.now_us())
             self._pacing = self.loop.call_later(wait / 1_000_000, self._pace)
         else:
@@ -106,7 +109,20 @@ class MediaLoop:
             # A source may have removed itself or another while sending.
             if self._heap and self._heap[0][2] is source:
                 heapq.heapreplace(self._heap, (following, order, source))
+        self.departures.ride()
         self._arm()
+
+    def _space_departures(self, grid_us: int) -> None:
+        """Held packets leave on the grid of frames, as early as late."""
+        self.departures.rest_us, self.departures.early_us = grid_us, grid_us // 2
+
+    # -- emulated links ------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """All sockets have been read: what arrived goes over its user's link, what is through goes on."""
+        while self.arriving:
+            self.arriving.pop().settle()
+        self.arrivals.ride()
 
     # -- RTCP ----------------------------------------------------------------------------------------------------
 

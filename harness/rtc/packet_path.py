@@ -11,6 +11,7 @@ from aiortc.rate import RemoteBitrateEstimator
 
 from harness.rtc import rtcp
 from harness.rtc.adapter import SecureTransport
+from harness.rtc.held import HeldPackets
 from harness.rtc.inbound import InboundStream
 from harness.rtc.inbox import SLOT_BYTES, SLOTS
 from harness.rtc.media_loop import MediaLoop
@@ -21,6 +22,7 @@ from harness.rtc.transport_feedback import FeedbackWriter, count_feedback
 BATCHES_PER_DRAIN = 16  # one socket must not starve the others
 REPORT_INTERVAL_US = 1_000_000
 REPORTS_PER_DATAGRAM = 20  # sender reports and report blocks: the compound must fit one datagram
+_STARTS = range(0, SLOTS * SLOT_BYTES, SLOT_BYTES)
 _unpack_header = struct.Struct("!BBHLL").unpack_from
 
 # Called with a section and a remote SSRC; returns the stream that takes its packets, or None to ignore them.
@@ -53,6 +55,7 @@ class PacketPath:
         self._next_report_us = 0
         self._protect: Callable[..., int] | None = None
         self._send_context: object = None
+        self._held: HeldPackets | None = None
 
     def _open(self) -> None:
         """The transport is connected: take packets from its socket."""
@@ -61,9 +64,11 @@ class PacketPath:
         assert self.transport.socket is not None
         self._send = self.transport.send
         self.media.peers.add(self)
-        # Chosen once: a path without an emulated link pays nothing for those that have one.
-        self.media.poller.add(self.transport.socket, self.drain if self.transport.access is None else self._hold)
-        self.transport.late = self.take_held
+        drain, access = self.drain, self.transport.access
+        if access is not None:  # chosen once: a path without an emulated link pays nothing for those that have one
+            self._held, drain = access.receiver(self.take_held), self._hold
+            self.transport.late = self.take_held
+        self.media.poller.add(self.transport.socket, drain)
         self._take(self.media.inbox.put(self.transport.early_packets()))
 
     async def close(self) -> None:
@@ -94,24 +99,24 @@ class PacketPath:
     def _hold(self) -> None:
         """Read what the socket holds, and give it to the emulated link."""
         inbox, access, to_run_clock = self.media.inbox, self.transport.access, self.media.from_unix_us
+        buffer = inbox.bytes
         for _ in range(BATCHES_PER_DRAIN):
             sock = self.transport.socket
             count = 0 if sock is None else inbox.receive(sock)
-            for slot in range(count):
-                start = slot * SLOT_BYTES
-                data = inbox.bytes[start : start + inbox.lengths[slot]]
-                access.arrived(self, data, inbox.times[slot] + to_run_clock)  # type: ignore[union-attr]
+            if count and access is not None and self._held is not None:
+                packets = [buffer[start : start + size] for start, size in zip(_STARTS, inbox.lengths, strict=False)]
+                access.arrived(self._held, packets, [time + to_run_clock for time in inbox.times])
             if count < SLOTS:
                 break
 
-    def take_held(self, packets: list[bytes | bytearray], times_us: list[int]) -> None:
-        """Packets that have come through the emulated link, and when."""
+    def take_held(self, packets: list[bytes], times_us: list[int]) -> None:
+        """Packets that have come through the emulated link."""
         if self not in self.media.peers:
             return
-        from_run_clock = self.media.from_unix_us
+        to_unix_us = -self.media.from_unix_us
         for at in range(0, len(packets), SLOTS):
-            times = [time_us - from_run_clock for time_us in times_us[at : at + SLOTS]]
-            self._take(self.media.inbox.put(packets[at : at + SLOTS], times))
+            held, times = packets[at : at + SLOTS], times_us[at : at + SLOTS]
+            self._take(self.media.inbox.refill(held, times, to_unix_us))
         if self.alerts:
             self._answer_alerts()
 

@@ -30,6 +30,7 @@ class Poller:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._selector.fileno(), self._wake)
         self._resting: asyncio.TimerHandle | None = None
+        self.after: Callable[[], None] | None = None  # called when all sockets that could be read have been
         # What to add to a CLOCK_REALTIME arrival to get the monotonic clock, refreshed at every drain.
         self.realtime_offset_us = 0
         self.closed = False
@@ -45,6 +46,8 @@ class Poller:
         self.realtime_offset_us = (time.monotonic_ns() - time.time_ns()) // 1000
         for key, _ in self._selector.select(0):
             key.data()
+        if self.after is not None:
+            self.after()
         if self._rest and not self.closed:
             self._loop.remove_reader(self._selector.fileno())
             self._resting = self._loop.call_later(self._rest, self._look_again)
