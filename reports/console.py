@@ -16,6 +16,8 @@ from rich.text import Text
 from harness.contract.catalogue import RULES
 from harness.measure.recorder import Totals
 from harness.scenario.plan import Plan
+from harness.sound.full_reference import not_installed
+from harness.sound.sample_folder import SampleFolder
 from harness.trace.run_folder import RunFolder
 from reports.conformance import Conformance
 from reports.conformance_console import print_run_conformance
@@ -23,6 +25,7 @@ from reports.resampling import samples_needed
 
 COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
 SHOWN = ("join_time_ms", "publish_time_ms", "first_frame_ms", "frame_latency_ms", "audio_latency_ms")
+QUALITY = ("audio_mos", "video_delivery_score", "av_arrival_offset_ms", "av_offset_ms")
 PLAIN_EVERY = 10.0  # seconds between progress lines where the output is not a terminal
 
 
@@ -130,6 +133,9 @@ def print_results(
     )
     console.print(_thresholds(results))
     console.print(_figures(results))
+    console.print(_quality(results))
+    for method in not_installed(SampleFolder(folder.sound)):
+        console.print(f"{method.metric} was not measured: {method.how_to_get}", markup=False, highlight=False)
     generator = results["generator"]
     cost = generator["cpu_ms_per_subscription_second"]
     lag = generator["loop_lag_p99_ms"]
@@ -171,6 +177,20 @@ def _figures(results: dict[str, Any]) -> Table:
         if found:
             shown = [_percentile(found, q) for q in (50, 95, 99)]
             table.add_row(name, str(found["count"]), *shown, f"{found['max']:.1f}")
+    return table
+
+
+def _quality(results: dict[str, Any]) -> Table:
+    """Scores from their low end, and how far the sound is from the picture: late above 0, early below."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("quality")
+    for heading in ("seconds", "lowest", "p5", "p50", "p95"):
+        table.add_column(heading, justify="right")
+    for name in QUALITY:
+        found = results["metrics"].get(name)
+        if found:
+            shown = [_percentile(found, q) for q in (5, 50, 95)]
+            table.add_row(name, str(found["count"]), f"{found['min']:.1f}", *shown)
     return table
 
 

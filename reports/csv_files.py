@@ -10,7 +10,7 @@ from typing import Any
 from harness.measure.recorder import Totals
 from reports.load import RunData
 
-SUMMARY = ("count", "min", "mean", "p50", "p90", "p95", "p99", "max", "value")
+SUMMARY = ("count", "min", "mean", "p5", "p50", "p90", "p95", "p99", "max", "value")
 COLUMNS = ("second", "users", "publishing", "playing", "frame_latency_p50_ms", "frame_latency_p99_ms", "frames", "bits")
 
 

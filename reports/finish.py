@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from harness.sound.full_reference import Progress, score_samples
+from harness.sound.sample_folder import SampleFolder
 from harness.swarm.judgement import results
 from harness.trace.run_folder import RunFolder
 from reports.callbacks import judge_run
@@ -16,12 +18,15 @@ from reports.load import RunData, load
 EXIT_CODES = {"pass": 0, "fail": 1, "unknown": 3}
 
 
-def finish(folder: RunFolder, ended: str, service_death: str | None = None) -> tuple[RunData, dict[str, Any]]:
-    """Record how the run ended and write its reports. Returns the run's data and its results."""
+def finish(
+    folder: RunFolder, ended: str, service_death: str | None = None, progress: Progress = lambda what, done, total: None
+) -> tuple[RunData, dict[str, Any]]:
+    """Record how the run ended, score the sound it kept, and write its reports. Returns its data and its results."""
     settings = folder.read_json(folder.run)
     settings["ended"] = ended
     settings["service_death"] = service_death
     folder.write_json(folder.run, settings)
+    score_samples(SampleFolder(folder.sound), progress)
     return write_reports(folder)
 
 

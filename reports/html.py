@@ -17,6 +17,8 @@ from reports.picture_charts import quality_over_time
 from reports.pictures import QUANTILES as PICTURE_QUANTILES
 from reports.pictures import pictures
 from reports.resampling import CONFIDENCE, LEAST_ROOMS, samples_needed
+from reports.sound import QUANTILES as SOUND_QUANTILES
+from reports.sound import sound
 from reports.summary import cost, facts, limits, notices, tiles, verdict_words
 from reports.tables import (
     QUANTILES,
@@ -45,6 +47,7 @@ FILES = (
     ("conformance.json", "the same, for programs"),
     ("conformance.sarif", "the violations, for code scanning tools"),
     ("pictures.json", "the worst of the decoded pictures, as on this page"),
+    ("sound", "seconds of decoded sound, received and sent, and their scores"),
     ("metrics.csv", "one row per metric"),
     ("seconds.csv", "one row per second"),
     ("junit.xml", "one test case per threshold, and per rule on the callbacks"),
@@ -99,6 +102,8 @@ def _body(data: RunData, results: dict[str, Any], time: OverTime, found: History
         "pictures": pictures(data),
         "picture_quantiles": PICTURE_QUANTILES,
         "quality_over_time": quality_over_time(data, time),
+        "sound": sound(data),
+        "sound_quantiles": SOUND_QUANTILES,
         "waterfall": call_charts.waterfall(found.starts[:MOST_STARTS], len(found.starts)),
         "starts": found.starts[:MOST_STARTS],
         "phases": call_charts.PHASES,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.scenario.plan import Plan
+from harness.sound.sample_folder import SampleFolder
 from harness.swarm.judgement import Measured
 from harness.trace.reader import TraceError, read_header, read_records
 from harness.trace.run_folder import RunFolder, complete_lines
@@ -48,6 +49,7 @@ def load(folder: RunFolder) -> RunData:
         elif "t" in line:
             data.measured.add(line)
             data.intervals.append(line)
+    data.measured.add_sound_scores(SampleFolder(folder.sound).samples())
     data.intervals.sort(key=lambda line: line["t"])
     _read_trace(data)
     return data

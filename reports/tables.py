@@ -270,6 +270,8 @@ ROLE_FIGURES: tuple[tuple[str, str, str | None], ...] = (
     ("played_share", "value", "Subscriptions played"),
     ("frame_loss_rate", "value", "Frames lost"),
     ("freeze_time_share", "value", "Time frozen"),
+    ("audio_mos", "p5", "Sound opinion, p5"),
+    ("av_arrival_offset_ms", "p50", "A/V offset, p50"),
     ("login_failures", "value", "Login failures"),
 )
 

@@ -97,6 +97,6 @@ def run_scenario(request: Request, locust_options: list[str]) -> int:
             death = prepared.embedded.death() if prepared.embedded is not None else None
         finally:
             prepared.release()
-    data, results = finish(prepared.folder, ended, death)
+        data, results = finish(prepared.folder, ended, death, progress.preparing)
     print_results(console, results, prepared.folder, data.conformance)
     return EXIT_CODES[results["verdict"]]

@@ -106,10 +106,10 @@ class Histogram:
         return histogram
 
     def summary(self) -> dict[str, float]:
-        """count, min, mean, p50, p90, p95, p99, max; only the count when empty."""
+        """count, min, mean, p5, p50, p90, p95, p99, max; only the count when empty."""
         if not self.count:
             return {"count": 0}
-        percentiles = {f"p{q}": self.percentile(q) for q in (50, 90, 95, 99)}
+        percentiles = {f"p{q}": self.percentile(q) for q in (5, 50, 90, 95, 99)}
         return {"count": self.count, "min": self.min, "mean": self.mean, **percentiles, "max": self.max}
 
 

@@ -5,17 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from harness.measure.recorder import Tags
+from harness.measure.recorder import Recorder, Tags
 from harness.picture.pool import DecoderPool
 from harness.scenario.participant import Participant
 from harness.scenario.plan import Plan
 from harness.sound.heard_stream import HeardStream
 from harness.sound.judge import Candidate, SoundJudge
 from harness.sound.sample import SampleKeeper, SoundSample, Source
+from harness.sound.voice import voice
 from harness.swarm.publication import clip_seed
 from synthetic_media.spec import AudioSpec
 
 MOST_SAMPLES = 8  # streams of which some seconds are kept: 1 MB each while they play
+
+
+class VoiceBank:
+    """Makes the voices that will be listened for, one at a time, before the first is needed: see picture.pool.Decoded.
+
+    The first takes a second, as scipy's signal processing is loaded for it.
+    """
+
+    def __init__(self, clips: Iterable[tuple[int, float]]) -> None:
+        self._clips = list(clips)
+        self.scheduled, self.ended, self.undecoded = False, True, 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._clips)
+
+    def work(self) -> bool:
+        if not self._clips:
+            return False
+        voice(*self._clips[-1]).quietest()
+        self._clips.pop()
+        return True
+
+    def collect(self, recorder: Recorder) -> None:
+        return None
 
 
 class Hearing:
@@ -23,6 +49,10 @@ class Hearing:
 
     def __init__(self, plan: Plan, decoders: DecoderPool) -> None:
         self._plan, self._decoders = plan, decoders
+        speakers = {publisher for _, publisher in plan.decoded() if publisher.microphone is not None}
+        bank = VoiceBank({_candidate(speaker, plan.seed).clip for speaker in speakers})
+        if bank.waiting:
+            decoders.sound(bank)(bank)
         self._kept: list[HeardStream] = []
         self._given = 0
 

@@ -15,6 +15,7 @@ from harness.measure.recorder import Tags, Totals
 from harness.measure.thresholds import evaluate, parse_metric_key, parse_threshold
 from harness.scenario.participant import Participant
 from harness.scenario.plan import Expected, Plan
+from harness.sound.sample_folder import KeptSample
 
 # A share is one counter over another; where the plan is the denominator it stands as None.
 _SHARES: dict[str, tuple[str, str | None]] = {
@@ -105,6 +106,13 @@ class Measured:
             self.totals.trends[name, Tags(room=room)] = histogram
         for name, value in (("roster_lost", judgement.lost), ("roster_stale", judgement.stale)):
             self.totals.counters[name, Tags()] = value
+
+    def add_sound_scores(self, samples: list[KeptSample]) -> None:
+        """What the sound kept by the run was found to be worth, where that could be said."""
+        for sample in samples:
+            for name, score in sample.scores.items():
+                key = (name, Tags(sample.role, sample.room, sample.codec))
+                self.totals.trends.setdefault(key, Histogram()).record(score)
 
     def series(self, metric: Metric, tags: dict[str, str]) -> MetricSeries:
         totals = self.totals
