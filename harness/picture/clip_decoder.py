@@ -42,8 +42,6 @@ class ClipDecoder:
         """
         key = max(k for k in self._clip.key_positions if k <= position)
         first = self._next if key <= self._next <= position else key
-        if first == key:
-            self._decoder = new_decoder(self._clip.spec.codec)
         found: Luma | None = None
         for number in range(first, position + 1):
             found = self._decode(number)

@@ -59,8 +59,3 @@ class DecodableVideo(InboundVideo):
     def _forget(self) -> None:
         """Packets of frames that were dropped, and those that came again after their frame was shown."""
         self._payloads = {s: p for s, p in self._payloads.items() if (self._highest - s) & 0xFFFF < KEPT // 2}
-
-    def _restart(self, sequence: int) -> None:
-        super()._restart(sequence)
-        latest = self._payloads.get(sequence)
-        self._payloads = {} if latest is None else {sequence: latest}

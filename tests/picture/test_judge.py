@@ -132,6 +132,9 @@ def test_the_same_frame_again_is_not_frozen(look: Callable, reference: ClipRefer
     """Its stamp says the same: a doubled frame, and counted as one."""
     assert not look(reference.decoded(29), stamp(29)).frozen
     assert not look(reference.decoded(29), stamp(29)).frozen
+    luma = reference.decoded(29) ^ 1
+    assert not look(luma, stamp(29)).frozen
+    assert not look(luma, stamp(29)).frozen
 
 
 @pytest.mark.parametrize(("luma", "black"), [(16, True), (30, True), (60, False)])

@@ -104,7 +104,7 @@ def test_what_is_kept_of_frames_that_never_come_together_is_bounded(codec: str) 
     assert not taker.frames
 
 
-def test_a_stream_begun_anew_under_its_old_number_leaves_nothing_behind() -> None:
+def test_a_stream_begun_anew_under_its_old_number_is_handed_over_as_well() -> None:
     stream, _, taker = decodable("vp8")
     for packet in stream_of("vp8", 5, sequence=100):
         feed(stream, packet)

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from synthetic_media import Camera, VideoSpec, draw_strip, read_strip, strip_bits, strip_rows
+from synthetic_media import Camera, VideoSpec, draw_strip, read_strip, strip, strip_bits, strip_rows
 from synthetic_media.encoder import _h264_encoder, _video_frame, _vp8_encoder
 from synthetic_media.strip import COLUMNS, DARK, LIGHT, cell_edges
 
@@ -118,6 +118,13 @@ def test_more_damage_than_that_is_no_reading() -> None:
         "a certain error among certain cells is one of four"
     )
     assert read_strip(with_cells(marked(), range(8), 0.9)) is None, "the calibration is turned around"
+
+
+def test_a_strip_of_another_layout_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strip, "VERSION", 2)
+    y = marked()
+    monkeypatch.undo()
+    assert read_strip(y) is None
 
 
 def test_pictures_without_a_strip_give_no_reading() -> None:
