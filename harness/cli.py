@@ -16,6 +16,7 @@ COMMANDS = {
     "report": "Write the reports of a run again.",
     "conform": "Perform the conformance set against a service and judge its callbacks.",
     "check": "Judge the callbacks in a recorded trace.",
+    "explore": "Look for conversations that break a rule, and shrink them.",
     "rules": "List the rules of the callback contract; show that each can fail.",
     "trace": "Print the schema of traces; import other logs; look into one.",
     "calibrate": "Measure how many users this machine can simulate.",

@@ -71,9 +71,8 @@ def _whole(console: Console, rule: Rule, profiles: dict[str, Profile]) -> None:
 
 
 def _mutants(console: Console, chosen: list[str]) -> int:
-    from reports.mutant_matrix import print_matrix
-
     from harness.conform.mutants.matrix import run_matrix
+    from reports.mutant_matrix import print_matrix
 
     with console.status("breaking the service") as status:
         results = run_matrix(chosen, lambda done, total: status.update(f"mutant {done} of {total}"))
