@@ -123,7 +123,7 @@ class Receiver:
                 self._measures.append(measure)
             stream: InboundStream
             if section.kind == "video":
-                stream = InboundVideo(ssrc, measure, peer.alerts, codec="vp8", depth=self._depth)
+                stream = self._video(ssrc, measure, peer.alerts)
             else:
                 stream = InboundAudio(ssrc, measure, peer.alerts, depth=self._depth)
             measure.attach(stream)
@@ -132,6 +132,9 @@ class Receiver:
         peer = Peer(self.media, offers=False, addresses=LOOPBACK, new_stream=new_stream)
         self._peers.append(peer)
         return {"sdp": await peer.answer(order["sdp"])}
+
+    def _video(self, ssrc: int, measure: SubscriptionMeasure, alerts: list[InboundStream]) -> InboundStream:
+        return InboundVideo(ssrc, measure, alerts, codec="vp8", depth=self._depth)
 
     async def measure(self, order: dict[str, Any]) -> dict[str, Any]:
         health = GeneratorHealth(lambda: sum(peer.transport.socket_drops() for peer in self._peers))
@@ -264,6 +267,11 @@ async def _serve(role: Any) -> None:
 
 async def _main(name: str) -> None:
     roles = {"sender": Sender, "stock": StockReceiver, "room": RoomUsers}
+    if name == "decode":
+        from harness.swarm.calibration_decoding import DecodingReceiver
+
+        await _serve(DecodingReceiver())
+        return
     await _serve(Receiver(name) if name in ("packets", "frames") else roles[name]())
 
 
