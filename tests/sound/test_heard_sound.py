@@ -211,10 +211,11 @@ def test_a_voice_without_stamps_is_known_but_not_how_late_it_is() -> None:
 
 
 def test_silent_packets_are_silence_where_the_publisher_spoke() -> None:
-    silence = _encode_samples(np.zeros((150, FRAME), np.float32), 24_000)
-    for stamped in (True, False):
+    nothing = np.zeros((150, FRAME), np.float32)
+    hiss = np.random.default_rng(1).normal(0, 10 ** (-55 / 20), (150, FRAME)).astype(np.float32)
+    for samples, stamped in ((nothing, True), (nothing, False), (hiss, True)):
         ear = Ear()
-        ear.hear(enumerate(silence), stamped=stamped)
+        ear.hear(enumerate(_encode_samples(samples, 24_000)), stamped=stamped)
         told = ear.told()
         assert told["soundSilentSeconds"] == told["soundSpokenSeconds"] == told["soundQuietSeconds"] == 3
         assert "soundJudgedSeconds" not in told, "of silence nobody can be told"
