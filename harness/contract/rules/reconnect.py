@@ -96,6 +96,8 @@ class LongOutage(Check):
             self.later(self.world.now + self.world.propagation + 0.001, self._user, outage)
 
     def _one_each(self, outage: Outage, observer: Presence, news: list[tuple[str, Record]], **subject: str) -> None:
+        if news and news[0][0] == "ADD" and news[0][1].t <= outage.earliest + self.world.propagation:
+            news = news[1:]  # it was on its way when the user was cut off
         ops = [op for op, _ in news]
         if ops != ["DEL", "ADD"]:
             self.broken(
