@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.commands.check import selecting, strictly
+from harness.conform.choice import FEWEST_USERS, LONGEST, MOST_USERS, Choice
 from harness.conform.examination import CRASH
-from harness.conform.generation import FEWEST_USERS, LONGEST, MOST_USERS, Choice
 from harness.conform.mutants.catalogue import MUTANTS
 from harness.conform.run import Sabotage
 from harness.conform.schedule_file import dump_schedule

@@ -94,6 +94,7 @@ class Client(EventHandler):
         task = asyncio.create_task(self._finish(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # a crash in the same tick: it never began
 
     async def _finish(self, work: Coroutine[Any, Any, Any]) -> None:
         try:

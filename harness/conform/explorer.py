@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
 
+from harness.conform.choice import Choice
 from harness.conform.examination import CRASH, Examined, Examiner
-from harness.conform.generation import Choice, schedules
+from harness.conform.generation import schedules
 from harness.conform.run import Sabotage
 from harness.conform.schedule import Schedule
 from harness.conform.simplification import simpler, size

@@ -7,19 +7,17 @@ user does often is on it several times, the repetitions behind everything else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from harness.conform.argument import Token
+from harness.conform.choice import NAMES, Choice
 from harness.conform.delay import Delay
 from harness.conform.operation import ALL
 from harness.conform.schedule import DEVICE, Schedule, Step
 
-NAMES = ("alice", "bob", "carol", "dave")
-FEWEST_USERS, MOST_USERS = 2, len(NAMES)
-LONGEST = 25  # steps
 # Short windows: long enough for every order of events, short enough that waiting for their end costs little.
 SETTINGS = {
     "heartbeat_interval": 3.0,
@@ -34,15 +32,6 @@ _DELAYS = (
     (Delay(), 6), (Delay(0.01), 2), (Delay(0.1), 3), (Delay(1), 2), (Delay(1, "settle"), 1), (Delay(6), 1),
 )  # fmt: skip
 _LONG_DELAYS = ((Delay(0.5, "heartbeat"), 1), (Delay(1.4, "heartbeat"), 1), (Delay(1.5, "window"), 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """users: how many; steps: at most; faults: whether clients crash and networks fail."""
-
-    users: int = 3
-    steps: int = LONGEST
-    faults: bool = True
 
 
 def schedules(choice: Choice, name: str = "explored") -> st.SearchStrategy[Schedule]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from harness.conform.choice import NAMES
 from harness.conform.delay import Delay
-from harness.conform.generation import NAMES
 from harness.conform.schedule import DEVICE, Schedule, Step
 
 _SHORTER = (Delay(), Delay(0.01), Delay(0.1), Delay(1))

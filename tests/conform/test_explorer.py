@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
+from harness.conform.choice import Choice
 from harness.conform.examination import Examiner
 from harness.conform.explorer import Explorer, Found, Search
-from harness.conform.generation import Choice
 from harness.conform.mutants.catalogue import MUTANTS
 from harness.conform.mutants.mutant import Mutant
 from harness.conform.schedule_file import dump_schedule, parse_schedule

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.conform.choice import Choice
 from harness.conform.explorer import Explorer, Search
-from harness.conform.generation import Choice
 from harness.conform.schedule_file import dump_schedule
 
 SCHEDULES = 2000
