@@ -11,9 +11,9 @@ from harness.conform.mutants.catalogue import MUTANTS
 from harness.conform.mutants.mutant import Mutant, Records
 from harness.conform.mutants.scenes import schedule
 from harness.conform.run import Sabotage, virtual_trace
-from harness.contract.judge import Judge
+from harness.contract.judge import judge_history
 from harness.contract.profile import Profile, load_profile
-from harness.contract.verdict import Judgement, Problem, Verdict
+from harness.contract.verdict import Judgement, Verdict
 from harness.trace.history import history_of
 
 OnProgress = Callable[[int, int], None]
@@ -94,8 +94,4 @@ def _judged(mutant: Mutant, sabotage: Sabotage | None) -> Judgement:
 
 def judged(lines: Records, profile: Profile) -> Judgement:
     """A trace in memory, its header first."""
-    history = history_of(lines[1:], lines[0])
-    judge = Judge(profile, history.header)
-    for record in history:
-        judge.feed(record)
-    return judge.conclude(Problem(line, text) for line, text in history.problems)
+    return judge_history(history_of(lines[1:], lines[0]), profile)
