@@ -1,8 +1,10 @@
 """A plan in words: what `harness scenario explain` prints."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness.scenario.network import describe_network
 from harness.scenario.participant import Participant
 from harness.scenario.quantity import format_duration
 
@@ -35,7 +37,22 @@ def _summary(plan: "Plan") -> list[str]:
     for participant in plan.participants:
         roles[participant.role].append(participant)
     lines += [f"  {len(members)} {role}: {_role(members[0])}" for role, members in roles.items()]
+    lines += _networks(plan, roles)
     lines += [f"  must hold: {key} {expression}" for key, expression in plan.thresholds]
+    lines += [f"  must hold {window}: {key} {expression}" for key, expression, window in plan.windowed]
+    return lines
+
+
+def _networks(plan: "Plan", roles: dict[str, list[Participant]]) -> list[str]:
+    """Who is on which network, and what each is."""
+    lines, used = [], set()
+    for role, members in roles.items():
+        counts = Counter(member.network for member in members if member.network is not None)
+        if counts:
+            used |= set(counts)
+            parts = ", ".join(f"{number} on {name}" for name, number in counts.items())
+            lines.append(f"  networks of {role}: {parts}")
+    lines += [f"  {name}: {describe_network(found)}" for name, found in plan.networks.items() if name in used]
     return lines
 
 
@@ -45,12 +62,21 @@ def _role(one: Participant) -> str:
     return f"{', '.join(sends) or 'sends nothing'}; plays {one.play}; observed at {one.depths}"
 
 
+def _event_rows(plan: "Plan") -> Iterator[tuple[float, int, str, str, str]]:
+    for event in plan.events:
+        whom = f"{event.users} user{'s' * (event.users != 1)}"
+        yield event.at, -1, "-", whom, f"{event.name} begins: {event.text}"
+        if event.until < plan.duration:
+            yield event.until, -1, "-", whom, f"{event.name} ends"
+
+
 def _table(plan: "Plan", most: int | None) -> list[str]:
     rows = [
         (action.at, participant.index, participant.room_id, participant.user_id, _WORDS.get(action.kind, action.kind))
         for participant in plan.participants
         for action in participant.actions
     ]
+    rows += list(_event_rows(plan))
     rows.sort(key=lambda row: row[:2])  # stable: what a user does at one moment keeps its order
     shown = rows if most is None else rows[:most]
     room = max(len("room"), *(len(row[2]) for row in rows))

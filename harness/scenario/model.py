@@ -9,6 +9,7 @@ from harness.measure.catalogue import METRICS
 from harness.measure.thresholds import TAGS, ThresholdError, parse_metric_key, parse_threshold
 from harness.scenario.count import MOST_PER_ROOM
 from harness.scenario.errors import ImpossibleError, shown
+from harness.scenario.event import MOST_EVENTS, EventSpec, check_events
 from harness.scenario.naming import MOST_ROLES, ROLE_PATTERN, room_name
 from harness.scenario.observe import ObserveField, ObserveShares
 from harness.scenario.part import (
@@ -24,6 +25,7 @@ from harness.scenario.part import (
 )
 from harness.scenario.quantity import format_duration, format_rate
 from harness.scenario.role import CODECS, Role
+from harness.scenario.window import AFTER_PATTERN, Window, check_window, parse_after
 
 MOST_ROOMS = 10_000
 MOST_USERS = 20_000
@@ -78,6 +80,29 @@ class ThresholdEntry(Part):
     delay_abort_eval: Pause | None = Field(
         default=None, alias="delayAbortEval", description="Time into the run before abortOnFail may end it."
     )
+    during: Annotated[str, PlainValidator(text(32, lines=False)), text_schema(32)] | None = Field(
+        default=None, description="Look only at the time in which this event lasts."
+    )
+    after: (
+        Annotated[
+            Window,
+            PlainValidator(lambda value: value if isinstance(value, Window) else parse_after(value)),
+            PlainSerializer(lambda window: str(window).removeprefix("after "), return_type=str, when_used="json"),
+            WithJsonSchema({"type": "string", "pattern": f"^{AFTER_PATTERN}$", "examples": ["outage+5s"]}),
+        ]
+        | None
+    ) = Field(default=None, description="Look only at the time from the end of this event to the next: outage+5s.")
+
+    @property
+    def window(self) -> Window | None:
+        """The part of the run it looks at; None for all of it."""
+        return self.after if self.during is None else Window("during", self.during)
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        if self.during is not None and self.after is not None:
+            raise ImpossibleError("names two windows; allowed: during or after", "after")
+        return self
 
 
 def _threshold_list(value: object) -> object:
@@ -105,6 +130,14 @@ def _threshold_entry(entry: object, key: str, index: int) -> object:
 _ONE_THRESHOLD: dict[str, Any] = {"type": "string", "examples": ["p(95)<1000"]}
 Entry = Annotated[ThresholdEntry, AlsoAccepts((_ONE_THRESHOLD,))]
 Thresholds = Annotated[dict[str, tuple[Entry, ...]], BeforeValidator(_threshold_list)]
+
+
+def _event_list(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise ImpossibleError(f"{shown(value)} is not a list; allowed: events such as {{at: 20s, name: outage, ...}}")
+    if len(value) > MOST_EVENTS:
+        raise ImpossibleError(f"names {len(value)} events; allowed: 0 to {MOST_EVENTS}")
+    return value
 
 
 def _check_role_names(value: object) -> object:
@@ -160,6 +193,9 @@ class Scenario(Part):
     thresholds: Thresholds = Field(
         default={}, description="What must hold, by metric: lists of expressions such as p(95)<1000."
     )
+    events: Annotated[tuple[EventSpec, ...], BeforeValidator(_event_list)] = Field(
+        default=(), description="What happens to networks during the run, and when."
+    )
 
     @property
     def most_users(self) -> int:
@@ -174,7 +210,7 @@ class Scenario(Part):
         """The thresholds a run is judged by, by metric key: the file's, and two that hold unless the file says else.
 
         Everyone logs in (`login_share`), and every expected subscription plays (`played_share`); the second only
-        where somebody plays anything, as an empty series fails.
+        where somebody plays anything, as an empty series fails. Neither can be had of a window.
         """
         named = {parse_metric_key(key)[0] for key in self.thresholds}
         wanted = [metric for metric in _DEFAULT_THRESHOLDS if metric not in named]
@@ -226,6 +262,11 @@ class Scenario(Part):
         return self
 
     @model_validator(mode="after")
+    def _check_events(self) -> Self:
+        check_events(self.events, list(self.roles), self.duration)
+        return self
+
+    @model_validator(mode="after")
     def _check_thresholds(self) -> Self:
         for key, entries in self.thresholds.items():
             try:
@@ -238,7 +279,16 @@ class Scenario(Part):
                     parse_threshold(entry.threshold, METRICS[metric])
                 except ThresholdError as error:
                     raise ImpossibleError(str(error), "thresholds", key, index) from None
+                self._check_window(entry.window, metric, key, index)
         return self
+
+    def _check_window(self, window: Window | None, metric: str, key: str, index: int) -> None:
+        if window is None:
+            return
+        try:
+            check_window(window, metric, [event.planned(self.duration) for event in self.events], self.duration)
+        except ImpossibleError as error:
+            raise ImpossibleError(str(error), "thresholds", key, index, window.kind) from None
 
     def _check_tags(self, tags: dict[str, str]) -> None:
         known = {"role": list(self.roles), "codec": [*CODECS, "opus"]}

@@ -31,13 +31,24 @@ class Action:
 
 
 @dataclass(frozen=True)
+class NetworkChange:
+    """An event that befalls a user begins or ends, `at` seconds into the run. network: its name from then on."""
+
+    at: float
+    phase: str
+    event: str
+    network: str
+
+
+@dataclass(frozen=True)
 class Participant:
     """One simulated user.
 
     arrive_at, leave_at: seconds after the run begins. stream_id: what it publishes, the same one after every break;
     None for a watcher. clip: which of the distinct clips it shows, counted from 0 among the publishers of its room
     (0 and unused for a watcher). stamp_id: a u32, unique in the run, that its frames carry. actions: by time, a login
-    first and a logout last.
+    first and a logout last. network: which of the plan's networks it begins on, None for no emulation; changes: of it,
+    by time.
     """
 
     index: int
@@ -55,6 +66,8 @@ class Participant:
     clip: int
     stamp_id: int
     actions: tuple[Action, ...]
+    network: str | None = None
+    changes: tuple[NetworkChange, ...] = ()
 
     @cached_property
     def presences(self) -> tuple[Stretch, ...]:

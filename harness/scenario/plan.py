@@ -4,23 +4,31 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
+from harness.rtc.conditions import Conditions
 from harness.scenario import explanation
 from harness.scenario.course import course
 from harness.scenario.errors import ImpossibleError, ScenarioError
+from harness.scenario.event import PlannedEvent
 from harness.scenario.model import LARGEST_SEED, LONGEST_RUN, MOST_ROOMS, MOST_USERS, Scenario, check_arrival
 from harness.scenario.naming import room_name, stamp_id, stream_id, user_id, user_name
-from harness.scenario.observe import ObserveShares
-from harness.scenario.part import Part
-from harness.scenario.participant import Action, Participant
+from harness.scenario.network_plan import NetworkPlan
+from harness.scenario.participant import Participant
+from harness.scenario.participant_json import (
+    participant_from_dict,
+    participant_to_dict,
+    role_from_dict,
+    role_to_dict,
+)
 from harness.scenario.quantity import format_duration, format_share
-from harness.scenario.role import CameraSpec, MicrophoneSpec, PlayPolicy, Role
+from harness.scenario.role import Role
+from harness.scenario.window import Window, parse_window
 
 # A subscription is expected only if subscriber and stream are there together for so long without a break.
 LEAST_TOGETHER = 3.0
@@ -42,7 +50,8 @@ class Plan:
     """Everybody's part in a run.
 
     duration: seconds. rooms: room ids in order. participants: by arrival, index i at position i. thresholds: what
-    judges the run, as (metric key, expression) pairs, for the reader of the plan.
+    judges the run, as (metric key, expression) pairs. windowed: what judges a part of it, with that part. networks: the
+    states of emulated networks, by name. events: what changes them, by time.
     """
 
     scenario_name: str
@@ -51,6 +60,9 @@ class Plan:
     rooms: tuple[str, ...]
     participants: tuple[Participant, ...]
     thresholds: tuple[tuple[str, str], ...] = ()
+    windowed: tuple[tuple[str, str, Window], ...] = ()
+    networks: dict[str, Conditions] = field(default_factory=dict)
+    events: tuple[PlannedEvent, ...] = ()
 
     @cached_property
     def by_room(self) -> dict[str, tuple[Participant, ...]]:
@@ -133,22 +145,28 @@ class Plan:
             "duration": self.duration,
             "rooms": list(self.rooms),
             "thresholds": [list(pair) for pair in self.thresholds],
-            "roles": {name: _role_to_dict(participant) for name, participant in roles.items()},
-            "participants": [_participant_to_dict(participant) for participant in self.participants],
+            "windowed": [[key, expression, str(window)] for key, expression, window in self.windowed],
+            "networks": {name: conditions.to_dict() for name, conditions in self.networks.items()},
+            "events": [asdict(event) for event in self.events],
+            "roles": {name: role_to_dict(participant) for name, participant in roles.items()},
+            "participants": [participant_to_dict(participant) for participant in self.participants],
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Plan":
         """The plan that to_dict wrote. Raises ScenarioError for anything else."""
         try:
-            roles = {name: _role_from_dict(shared) for name, shared in data["roles"].items()}
+            roles = {name: role_from_dict(shared) for name, shared in data["roles"].items()}
             return cls(
                 scenario_name=data["scenario_name"],
                 seed=data["seed"],
                 duration=data["duration"],
                 rooms=tuple(data["rooms"]),
-                participants=tuple(_participant_from_dict(part, roles) for part in data["participants"]),
+                participants=tuple(participant_from_dict(part, roles) for part in data["participants"]),
                 thresholds=tuple((key, expression) for key, expression in data["thresholds"]),
+                windowed=tuple((key, found, parse_window(window)) for key, found, window in data.get("windowed", ())),
+                networks={name: Conditions.from_dict(found) for name, found in data.get("networks", {}).items()},
+                events=tuple(PlannedEvent(**event) for event in data.get("events", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
             what = type(error).__name__
@@ -177,37 +195,6 @@ def _subscriptions(members: list[Participant], subscribers: list[Participant], e
         count = int(plays.sum())
         total += count if member.play.at_most is None else min(count, member.play.at_most)
     return total
-
-
-_SHARED: dict[str, type[Part]] = {"camera": CameraSpec, "microphone": MicrophoneSpec, "play": PlayPolicy}
-_OWN = (
-    "index", "user_id", "user_name", "room_id", "role", "arrive_at", "leave_at", "stream_id", "clip", "stamp_id",
-)  # fmt: skip
-
-
-def _role_to_dict(one: Participant) -> dict[str, Any]:
-    return {
-        "camera": one.camera.model_dump(mode="json") if one.camera else None,
-        "microphone": one.microphone.model_dump(mode="json") if one.microphone else None,
-        "play": one.play.model_dump(mode="json", exclude_none=True),
-        "depths": [list(pair) for pair in one.depths.shares],
-    }
-
-
-def _role_from_dict(shared: dict[str, Any]) -> dict[str, Any]:
-    given = {key: kind.model_validate(shared[key]) for key, kind in _SHARED.items() if shared[key] is not None}
-    depths = ObserveShares(tuple((depth, share) for depth, share in shared["depths"]))
-    return {**dict.fromkeys(_SHARED), **given, "depths": depths}
-
-
-def _participant_to_dict(participant: Participant) -> dict[str, Any]:
-    own = {key: getattr(participant, key) for key in _OWN}
-    return {**own, "actions": [[action.at, action.kind] for action in participant.actions]}
-
-
-def _participant_from_dict(own: dict[str, Any], roles: dict[str, dict[str, Any]]) -> Participant:
-    actions = tuple(Action(at, kind) for at, kind in own["actions"])
-    return Participant(**{key: own[key] for key in _OWN}, **roles[own["role"]], actions=actions)
 
 
 @dataclass(frozen=True)
@@ -259,12 +246,23 @@ class _Run:
         if self.scenario.filling == "evenly":  # by place in the room first; seats come room by room
             seats.sort(key=lambda seat: (seat.order, seat.room))
         times = self.arrivals(len(seats))
-        participants = (self.participant(seat, i, at) for i, (seat, at) in enumerate(zip(seats, times, strict=True)))
+        networks = NetworkPlan(self.scenario, self.duration, lambda *names: self.dice(*names).random())
+        timed = enumerate(zip(seats, times, strict=True))
+        participants = tuple(self.participant(seat, i, at, networks) for i, (seat, at) in timed)
         rooms = (room_name(self.scenario.name, number) for number in sorted({seat.room for seat in seats}))
         judged = self.scenario.effective_thresholds()
-        thresholds = ((key, entry.threshold) for key, entries in judged.items() for entry in entries)
-        name = self.scenario.name
-        made = Plan(name, self.seed, self.duration, tuple(rooms), tuple(participants), tuple(thresholds))
+        entries = [(key, entry.threshold, entry.window) for key, found in judged.items() for entry in found]
+        made = Plan(
+            scenario_name=self.scenario.name,
+            seed=self.seed,
+            duration=self.duration,
+            rooms=tuple(rooms),
+            participants=participants,
+            thresholds=tuple((key, expression) for key, expression, window in entries if window is None),
+            windowed=tuple((key, expression, window) for key, expression, window in entries if window is not None),
+            networks=networks.networks,
+            events=networks.events(),
+        )
         self.check_decoded(made)
         return made
 
@@ -338,12 +336,13 @@ class _Run:
             return sorted(min(round(rng.uniform(0, window), 6), self.duration) for _ in range(users))
         return [0.0] * users
 
-    def participant(self, seat: _Seat, index: int, at: float) -> Participant:
+    def participant(self, seat: _Seat, index: int, at: float, networks: NetworkPlan) -> Participant:
         """Who sits there, arriving `at` seconds."""
         scenario, role = self.scenario, self.scenario.roles[seat.role]
         identity = user_id(seat.room, seat.role, seat.number)
         stay = role.stay.draw(self.dice(identity, "stay")) if role.stay else self.duration
         leave_at = min(round(at + stay, 6), self.duration)
+        network, changes = networks.of(seat.role, identity)
         return Participant(
             index=index,
             user_id=identity,
@@ -360,6 +359,8 @@ class _Run:
             clip=seat.clip,
             stamp_id=stamp_id(seat.room, seat.role_position, seat.number),
             actions=course(role, at, leave_at, lambda name: self.dice(identity, name)),
+            network=network,
+            changes=changes,
         )
 
 

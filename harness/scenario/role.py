@@ -20,6 +20,7 @@ from harness.scenario.part import (
     whole_field,
 )
 from harness.scenario.quantity import format_bitrate, format_offset
+from harness.scenario.role_network import NetworkField
 
 SIZES = ("320x180", "640x360", "1280x720")
 CODECS = ("vp8", "h264")
@@ -210,6 +211,9 @@ class Role(Part):
     )
     observe: ObserveField | None = Field(default=None, description="How deep its subscriptions are looked into.")
     churn: Churn | None = Field(default=None, description="Interruptions during the stay.")
+    network: NetworkField = Field(
+        default=None, description="The access network of its users: a preset, shares of presets, or numbers."
+    )
 
     @property
     def publishes(self) -> bool:
