@@ -6,6 +6,7 @@ from harness.contract.check import Check
 from harness.contract.presence import Client, Machine, Presence
 from harness.contract.room import Room
 from harness.contract.rule import MUST, Rule
+from harness.contract.rules.stopping import StopEnds
 from harness.contract.truth import Fact
 from harness.trace.record import Record
 
@@ -43,41 +44,23 @@ class PlayEdges(Check):
             self.broken("LIVE to REQ has a code", "code 0", [machine.record], subject, guilty=record)
 
 
-class UnplayEnds(Check):
-    def call(self, record: Record, client: Client, presence: Presence | None) -> None:
-        machine = presence.plays.get(record.args.stream) if record.name == "unplay" and presence else None
-        if presence is not None and machine is not None and machine.state != "IDLE":
-            due = self.world.now + self.profile.deadlines.call
-            self.world.while_open(presence, due, self._look, presence, machine, record)
+class UnplayEnds(StopEnds):
+    stop = "unplay"
 
-    def _look(self, presence: Presence, machine: Machine, call: Record) -> None:
-        if machine.stop is not call or not presence.client.reachable or not presence.inside:
-            return
-        self.judged()
-        if machine.state != "IDLE":
-            self.broken(
-                "unplay ends in IDLE", f"still {machine.state}", [call, machine.record],
-                presence.subject(stream=machine.stream),
-            )  # fmt: skip
-
-    def _silence(self, presence: Presence, record: Record, machine: Machine) -> None:
-        if machine.state == "IDLE" and machine.stop is not None and machine.call is None:
-            self.broken(
-                "after unplay nothing more comes of the stream", record.name, [machine.stop, machine.record],
-                presence.subject(stream=machine.stream), guilty=record,
-            )  # fmt: skip
+    def machine(self, presence: Presence, stream: str) -> Machine | None:
+        return presence.plays.get(stream)
 
     def play_first(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._silence(presence, record, machine)
+        self.silence(presence, record, machine)
 
     def play_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._silence(presence, record, machine)
+        self.silence(presence, record, machine)
 
     def stall(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._silence(presence, record, machine)
+        self.silence(presence, record, machine)
 
     def device(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._silence(presence, record, machine)
+        self.silence(presence, record, machine)
 
 
 class PlayFirsts(Check):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.contract.check import Check
-from harness.contract.presence import Client, Machine, Presence
+from harness.contract.presence import Machine, Presence
 from harness.contract.rule import MUST, Rule
+from harness.contract.rules.stopping import StopEnds
 from harness.trace.record import Record
 
 EDGES = {"IDLE": {"REQ"}, "REQ": {"LIVE", "IDLE"}, "LIVE": {"REQ", "IDLE"}}
@@ -71,37 +72,17 @@ class LiveOnlyInside(Check):
             )
 
 
-class UnpublishEnds(Check):
-    """Within the call deadline; and then silence until the next publish."""
+class UnpublishEnds(StopEnds):
+    stop = "unpublish"
 
-    def call(self, record: Record, client: Client, presence: Presence | None) -> None:
-        machine = presence.pubs.get(record.args.stream) if record.name == "unpublish" and presence else None
-        if presence is not None and machine is not None and machine.state != "IDLE":
-            due = self.world.now + self.profile.deadlines.call
-            self.world.while_open(presence, due, self._look, presence, machine, record)
-
-    def _look(self, presence: Presence, machine: Machine, call: Record) -> None:
-        if machine.stop is not call or not presence.client.reachable or not presence.inside:
-            return
-        self.judged()
-        if machine.state != "IDLE":
-            self.broken(
-                "unpublish ends in IDLE", f"still {machine.state}", [call, machine.record],
-                presence.subject(stream=machine.stream),
-            )  # fmt: skip
+    def machine(self, presence: Presence, stream: str) -> Machine | None:
+        return presence.pubs.get(stream)
 
     def publish_first(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._silence(presence, record, machine)
+        self.silence(presence, record, machine)
 
     def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._silence(presence, record, machine)
-
-    def _silence(self, presence: Presence, record: Record, machine: Machine) -> None:
-        if machine.state == "IDLE" and machine.stop is not None and machine.call is None:
-            self.broken(
-                "after unpublish nothing more comes of the stream", record.name, [machine.stop, machine.record],
-                presence.subject(stream=machine.stream), guilty=record,
-            )  # fmt: skip
+        self.silence(presence, record, machine)
 
 
 class PublishFirsts(Check):
