@@ -17,7 +17,9 @@ TERMINAL = frozenset(("LOGIN_FAILED", "RECONNECT_FAILED", "KICKED", "OUT"))
 class Client:
     """One incarnation of a user ("alice#2"). fault: what the harness is doing to its connection, while it does."""
 
-    __slots__ = ("calls", "crashed", "cut_at", "destroyed", "fault", "heard", "name", "rooms", "user")
+    __slots__ = (
+        "calls", "carried_since", "crashed", "cut_at", "destroyed", "fault", "heard", "name", "rooms", "user",
+    )  # fmt: skip
 
     def __init__(self, name: str, user: str) -> None:
         self.name, self.user = name, user
@@ -27,7 +29,12 @@ class Client:
         self.crashed: Record | None = None
         self.fault: Record | None = None
         self.cut_at = 0.0  # when a fault of its last began or ended
+        self.carried_since = 0.0  # since when its network carries media; NEVER while it does not
         self.heard = 0.0  # when bytes from the service were last read
+
+    def carries_media(self, since: float) -> bool:
+        """Media that should have come since then was not kept away by conditions that the harness made."""
+        return self.carried_since <= since
 
     def cut_since(self, call: Record) -> bool:
         """A fault was under way at some time since then."""

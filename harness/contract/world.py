@@ -10,9 +10,9 @@ from harness.contract.ends import Ends
 from harness.contract.presence import INSIDE, TERMINAL, Client, Outage, Presence
 from harness.contract.profile import Profile
 from harness.contract.room import Room
-from harness.contract.timers import Timers
+from harness.contract.timers import NEVER, Timers
 from harness.contract.truth import Fact
-from harness.trace.record import Record
+from harness.trace.record import CONDITIONS, Record
 
 SWEEP = 20.0  # seconds of trace time between two looks for what can be forgotten
 LONGEST_REST = 30.0  # a far deadline is looked at this often, so that it can be dropped with its owner
@@ -226,6 +226,8 @@ class World:
 
     def _fault(self, record: Record) -> None:
         client = self.client(record)
+        if record.name == CONDITIONS and self._conditions(client, record):
+            return
         self.tell("fault", record, record, client)
         under_way, client.cut_at = client.fault is not None, record.t
         if record.args.phase == "end":
@@ -239,6 +241,17 @@ class World:
             if record.args.phase != "end" and presence.open:
                 cause = "crash" if client.crashed else "outage"
                 self._ends.cut_off(presence, record, record.t, cause, again=not under_way)
+
+    def _conditions(self, client: Client, record: Record) -> bool:
+        """The network of its media changes. True: of nothing else; the client is not cut off from any room."""
+        impaired, carried = record.args.impairs_media, client.carried_since != NEVER
+        if impaired:
+            client.carried_since = NEVER
+        elif not carried:
+            client.carried_since = record.t
+        for presence in client.rooms.values():
+            self.stir(presence.room)
+        return not record.args.signalling
 
     def _healed(self, client: Client, record: Record) -> None:
         client.fault = None

@@ -242,9 +242,20 @@ class Kick(Arguments):
 
 class Fault(Arguments):
     """fault. begin or end of something that lasts, or at once. name: crash, reset (of the signalling socket),
-    black_hole (nothing passes, both ways), service_restart, conditions, ..."""
+    black_hole (nothing passes, both ways), service_restart, conditions, ...
+
+    conditions: the network of a client's media is from now on as this says (once: as it was when the client began).
+    media: carried, if it can be expected to come in time, or impaired, as it is taken to be until the end where nothing
+    is said. signalling: the client is cut off from the room as well."""
 
     phase: Literal["begin", "end", "once"] = "once"
+    media: Annotated[str, _only("carried", "impaired")] | None = None
+    signalling: bool = False
+
+    @property
+    def impairs_media(self) -> bool:
+        """Whether media that does not come in time may be the network's doing, from now on."""
+        return self.phase != "end" if self.media is None else self.media != "carried"
 
 
 class Invalid(Arguments):
@@ -296,6 +307,7 @@ CALLS: dict[str, type[Arguments]] = {
     "renew_token": RenewToken,
 }
 MARKS: dict[str, type[Arguments]] = {"invalid": Invalid}
+CONDITIONS = "conditions"  # the fault that a change of the network's conditions is
 
 
 class Record(Struct, gc=False):

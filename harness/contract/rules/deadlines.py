@@ -186,6 +186,8 @@ class MediaComes(Check):
             if due > self.world.now:
                 self.world.while_open(presence, due, self._published, presence, machine, call, asked)
                 return
+        if not client.carries_media(max(asked.t, steady)):
+            return  # the harness made its network so bad that a connection takes longer
         self.judged()
         self.broken(
             f"a publish is LIVE or has failed within {self.profile.deadlines.publish:g} s", "still REQ", [call, asked],
@@ -211,6 +213,8 @@ class MediaComes(Check):
 
     def _played(self, presence: Presence, machine: Machine, call: Record, fact: Fact) -> None:
         gone = machine.call is not call or machine.stop is not None or presence.client.fault is not None
+        if not (presence.client.carries_media(call.t) and fact.owner.client.carries_media(call.t)):
+            return
         if gone or not presence.steady(call.t) or not fact.holds or fact.must_from is None or fact.must_from > call.t:
             return
         self.judged()
@@ -225,6 +229,8 @@ class MediaComes(Check):
         if machine.record is not live or machine.stop is not None or fact is None or not presence.steady(live.t):
             return
         if fact.must_from is None or fact.must_from > live.t + self.world.slack or fact.owner.client.fault is not None:
+            return
+        if not (presence.client.carries_media(live.t) and fact.owner.client.carries_media(live.t)):
             return
         publisher = fact.owner.pubs[machine.stream]
         for medium in publisher.call.args.kinds if publisher.call is not None else ():

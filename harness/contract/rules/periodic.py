@@ -52,7 +52,7 @@ class Cadence(Check):
             client = watched.presence.client
             if not watched.presence.open or client.crashed is not None or client.destroyed is not None:
                 gone.append(machine)
-            elif client.fault is not None or not watched.presence.inside:
+            elif client.fault is not None or not client.carries_media(now) or not watched.presence.inside:
                 watched.since = now
             else:
                 self._judge(watched, now)

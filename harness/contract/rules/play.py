@@ -132,6 +132,8 @@ class UnknownStreamWaits(Check):
         gone = machine.call is not call or machine.stop is not None or not observer.steady(since.t)
         if gone or not fact.holds or fact.since is not since:
             return
+        if not (observer.client.carries_media(since.t) and fact.owner.client.carries_media(since.t)):
+            return
         self.judged()
         if machine.state != "LIVE":
             self.broken(

@@ -217,7 +217,7 @@ class StreamsRecover(Check):
 
     def _look(self, outage: Outage) -> None:
         presence, returned = outage.presence, outage.returned
-        if returned is None or not presence.steady(returned.t):
+        if returned is None or not presence.steady(returned.t) or not presence.client.carries_media(returned.t):
             return
         for stream in outage.streams:
             machine = presence.pubs.get(stream)
@@ -228,7 +228,10 @@ class StreamsRecover(Check):
         for stream in outage.plays:
             machine = presence.plays.get(stream)
             facts = presence.room.stream_facts(stream)
-            there = any(_settled(fact, self.world.now - self.profile.deadlines.play) and fact.holds for fact in facts)
+            before = self.world.now - self.profile.deadlines.play
+            there = any(
+                _settled(fact, before) and fact.holds and fact.owner.client.carries_media(returned.t) for fact in facts
+            )
             if there and machine is not None and self._to_recover(machine, returned):
                 self._recovered(outage, machine, "played")
 
