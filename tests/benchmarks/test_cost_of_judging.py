@@ -55,11 +55,14 @@ def judged(path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.benchmark(timer=time.process_time)  # of one core, whatever else the machine has to do
 def test_records_judged_a_second(benchmark: Any, traces: dict[int, Path]) -> None:
     profile = load_profile("reference")
     judgement = benchmark.pedantic(judge_file, (traces[100_000], profile), rounds=5, warmup_rounds=1)
     assert judgement.verdict is Verdict.PASS
-    assert 100_000 / benchmark.stats["min"] >= LEAST
+    rate = 100_000 / benchmark.stats["median"]
+    print(f"\n{rate:,.0f} records judged a second of CPU, parsing included")
+    assert rate >= LEAST
 
 
 def test_time_grows_in_a_line_and_memory_stays_flat(benchmark: Any, traces: dict[int, Path]) -> None:
