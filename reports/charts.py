@@ -183,8 +183,29 @@ def over_time(data: RunData, time: OverTime) -> Drawing:
         _bitrate(panels[3], time)
         panels[3].set_xlabel("seconds since the plan's start")
         panels[3].set_xlim(0, max(1.0, data.measured.elapsed))
+        _shade(panels, data)
         svg = to_svg(figure, label + " played at once.")
-    return Drawing(svg, label, f"{title}, all generator processes together, one point per {each}.", wide=True)
+    caption = f"{title}, all generator processes together, one point per {each}."
+    return Drawing(svg, label, caption + _events(data), wide=True)
+
+
+def _shade(panels: Any, data: RunData) -> None:
+    """The events that befell networks, behind the lines of every panel, named in the first."""
+    for event in data.plan.events:
+        if event.at >= data.measured.elapsed:
+            continue
+        for axes in panels:
+            axes.axvspan(event.at, event.until, color=FAINT, alpha=0.18, lw=0, zorder=0)
+        place = panels[0].get_xaxis_transform()
+        panels[0].text(event.at, 0.97, f" {event.name}", transform=place, va="top", color=INK, clip_on=True)
+
+
+def _events(data: RunData) -> str:
+    """The caption's words on what is shaded."""
+    if not data.plan.events:
+        return ""
+    words = {f"{event.name} ({counted(event.users, 'user')}: {event.text})": None for event in data.plan.events}
+    return f" Shaded: {'; '.join(words)}."
 
 
 def _series(time: OverTime, values: list[float]) -> tuple[list[float], list[float]]:

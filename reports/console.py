@@ -18,6 +18,7 @@ from harness.measure.recorder import Totals
 from harness.scenario.plan import Plan
 from harness.sound.full_reference import not_installed
 from harness.sound.sample_folder import SampleFolder
+from harness.swarm.judgement import threshold_text
 from harness.trace.run_folder import RunFolder
 from reports.conformance import Conformance
 from reports.conformance_console import print_run_conformance
@@ -159,7 +160,7 @@ def _thresholds(results: dict[str, Any]) -> Table:
         mark = "[green]ok[/]" if threshold["passed"] else "[red]no[/]"
         observed = threshold["observed"]
         shown = threshold["reason"] if observed is None else f"{observed:.6g} {_unit(threshold['unit'])}"
-        table.add_row(mark, escape(f"{threshold['metric']} {threshold['expression']}"), escape(shown))
+        table.add_row(mark, escape(threshold_text(threshold)), escape(shown))
     return table
 
 

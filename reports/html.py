@@ -108,6 +108,9 @@ def _body(data: RunData, results: dict[str, Any], time: OverTime, found: History
         "starts": found.starts[:MOST_STARTS],
         "phases": call_charts.PHASES,
         "joins": found.joins[:MOST_JOINS],
+        "network_of": {person.user_id: person.network or "not emulated" for person in data.plan.participants}
+        if data.plan.networks
+        else None,
         "join_count": len(found.joins),
         "rooms": [(room, call_charts.room_timeline(room, found.end)) for room in rooms],
         "rooms_left": len(data.plan.rooms) - len(rooms),

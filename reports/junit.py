@@ -8,6 +8,7 @@ from typing import Any
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from harness.contract.catalogue import RULES
+from harness.swarm.judgement import threshold_text
 from reports.conformance import Conformance
 from reports.conformance_junit import conformance_suites
 
@@ -20,7 +21,7 @@ def write_junit(results: dict[str, Any], path: Path, conformance: Conformance | 
     suite.add_property("verdict", results["verdict"])
     unknown = results["verdict"] == "unknown"
     for threshold in results["thresholds"]:
-        case = TestCase(f"{threshold['metric']} {threshold['expression']}", classname="thresholds")
+        case = TestCase(threshold_text(threshold), classname="thresholds")
         case.time = 0.0
         if unknown:
             case.result = [Error("no verdict: " + "; ".join(results["reasons"]))]

@@ -103,7 +103,17 @@ def facts(data: RunData, results: dict[str, Any], found: History) -> list[tuple[
         ("Generator", _machine(machine, results["generator"]["processes"])),
         ("Observed", _observed(data, found)),
         ("Codecs", _counts(found.codecs) or "no subscription came to its recorded end"),
+        *_networks(data),
     ]
+
+
+def _networks(data: RunData) -> list[tuple[str, str]]:
+    """Who was on which emulated network; nothing where nobody was."""
+    plan = data.plan
+    if not plan.networks:
+        return []
+    counts = Counter(f"on {person.network}" if person.network else "not emulated" for person in plan.participants)
+    return [("Networks", ", ".join(f"{counted(n, 'user')} {where}" for where, n in counts.most_common()))]
 
 
 def _machine(machine: dict[str, Any], processes: int) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.measure.catalogue import METRICS, Metric
 from harness.measure.thresholds import Threshold, parse_metric_key, parse_threshold
+from harness.scenario.window import parse_window
+from harness.swarm.judgement import threshold_text
 from reports.formats import THIN, counted, number, quantity
 from reports.load import RunData
 from reports.resampling import LEAST_ROOMS, by_room, interval, samples_needed
@@ -117,11 +119,12 @@ def _threshold_row(data: RunData, found: dict[str, Any]) -> ThresholdRow:
     name, tags = parse_metric_key(found["metric"])
     metric = METRICS[name]
     threshold = parse_threshold(found["expression"], metric)
-    count = data.measured.series(metric, tags).count
+    window = parse_window(found["window"]) if found.get("window") else None
+    count = data.measured.series(metric, tags, window).count
     unit = _unit(threshold, metric)
     what, limit = _aggregate(threshold, metric), quantity(threshold.limit, unit)
     observed = "nothing measured" if found["observed"] is None else quantity(found["observed"], unit)
-    where = ", ".join(f"{tag} {value}" for tag, value in tags.items())
+    where = ", ".join([*(f"{tag} {value}" for tag, value in tags.items()), *([str(window)] if window else [])])
     return ThresholdRow(
         passed=found["passed"],
         metric=name,
@@ -172,7 +175,7 @@ def _caution(threshold: Threshold, count: int) -> str:
 def reason_sentences(results: dict[str, Any], rows: list[ThresholdRow]) -> list[str]:
     """The verdict's reasons as plain sentences."""
     plain = {
-        f"{found['metric']} {found['expression']}: {found['reason']}": row.sentence
+        f"{threshold_text(found)}: {found['reason']}": row.sentence
         for found, row in zip(results["thresholds"], rows, strict=True)
     }
     return [plain.get(reason) or _as_sentence(reason) for reason in results["reasons"]]

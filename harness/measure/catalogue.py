@@ -183,6 +183,11 @@ _SOUND = (
     _rate("quiet_sound_share", "Seconds below -45 dBFS, of which no speaker and no delay can be told, of all decoded."),
 )
 
+_EMULATION = (
+    _counter("emulated_packets", "packets", "Packets that the emulated networks of users were given, both ways."),
+    _counter("emulated_packets_dropped", "packets", "Those of them that the emulation dropped, by its own count."),
+)
+
 _NEWS = (
     _trend("user_added_ms", "ms", "From a user's IN to its being added at another client in the room."),
     _trend("stream_added_ms", "ms", "From a stream's LIVE at its publisher to its being added at another client."),
@@ -192,7 +197,5 @@ _NEWS = (
     _value("roster_stale", "elements", "Ended users and streams that another client was not told to delete in time."),
 )
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (*_TIMES, *_MEDIA, *_SCORES, *_SHARES, *_STAMPS, *_W3C, *_FAILURES, *_PICTURES, *_SOUND, *_NEWS)
-}
+_ALL = (_TIMES, _MEDIA, _SCORES, _SHARES, _STAMPS, _W3C, _FAILURES, _PICTURES, _SOUND, _EMULATION, _NEWS)
+METRICS: dict[str, Metric] = {metric.name: metric for group in _ALL for metric in group}

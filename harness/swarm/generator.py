@@ -137,6 +137,9 @@ class Generator:
             self.decoders.drain(DRAIN_SECONDS)  # nobody's packets wait any more
         decoded, kept = self.decoders.collect(self.recorder)
         heard = self.decoders.collect_sound(self.recorder)
+        for participant in self.participants:
+            if participant.network is not None:
+                participant.network.count()
         measured = self.recorder.flush()
         return {
             "t": (now - self._started_us) / 1_000_000,

@@ -15,6 +15,7 @@ from harness.measure.recorder import Tags, Totals
 from harness.measure.thresholds import evaluate, parse_metric_key, parse_threshold
 from harness.scenario.participant import Participant
 from harness.scenario.plan import Expected, Plan
+from harness.scenario.window import Window
 from harness.sound.sample_folder import KeptSample
 
 # A share is one counter over another; where the plan is the denominator it stands as None.
@@ -87,11 +88,18 @@ class Measured:
         self.clock_uncertainty_us = 0
         self.decoded: set[tuple[str, str]] = set()  # subscriber and stream
         self._last: dict[str, float] = {}
+        # What the windows of thresholds look at: the intervals whose middle lies in one of the window's stretches.
+        windows = dict.fromkeys(window for _, _, window in plan.windowed)
+        self._windows = {window: (window.spans(plan.events, plan.duration), Totals()) for window in windows}
 
     def add(self, interval: dict[str, Any]) -> None:
         """One process's interval, as Generator.collect made it."""
         self.totals.add(interval)
         worker, t = str(interval.get("worker", "")), float(interval["t"])
+        middle = t - interval["health"]["wall_seconds"] / 2
+        for spans, totals in self._windows.values():
+            if any(begin <= middle < end for begin, end in spans):
+                totals.add(interval)
         if t - interval["health"]["wall_seconds"] >= -START_TOLERANCE:
             self.health.add(interval["health"])  # what a process did to get ready says nothing of the run
         self.subscription_seconds += interval["playing"] * max(0.0, interval["health"]["wall_seconds"])
@@ -114,8 +122,8 @@ class Measured:
                 key = (name, Tags(sample.role, sample.room, sample.codec))
                 self.totals.trends.setdefault(key, Histogram()).record(score)
 
-    def series(self, metric: Metric, tags: dict[str, str]) -> MetricSeries:
-        totals = self.totals
+    def series(self, metric: Metric, tags: dict[str, str], window: Window | None = None) -> MetricSeries:
+        totals = self.totals if window is None else self._windows[window][1]
         if metric.kind == "trend":
             histogram = totals.trend(metric.name, tags)
             return MetricSeries("trend", histogram.count, math.nan, histogram)
@@ -127,9 +135,9 @@ class Measured:
             if under is None and self._until() is not None:
                 share = min(1.0, share)  # cut short, the plan expects less than may already have come about
             return MetricSeries("rate", math.ceil(denominator), share)
-        return MetricSeries(metric.kind, self._basis(metric.name, tags), totals.counter([metric.name], tags))
+        return MetricSeries(metric.kind, self._basis(metric.name, tags, totals), totals.counter([metric.name], tags))
 
-    def _basis(self, name: str, tags: dict[str, str]) -> int:
+    def _basis(self, name: str, tags: dict[str, str], totals: Totals) -> int:
         """How much a counter had to count on: 0 failures of 12 logins is a measurement, 0 of none is not."""
         if name == "login_failures":
             return self._due("login_share", tags)
@@ -140,16 +148,18 @@ class Measured:
         if name == "disconnects":
             return int(self.totals.counter(["logins"], tags))
         if name in _WATCHED:
-            return math.ceil(self.totals.counter(["watched_seconds"], tags))
+            return math.ceil(totals.counter(["watched_seconds"], tags))
         if name in ("frames_doubled", "frames_reordered"):
-            return int(self.totals.counter(["framesAccounted"], tags))
+            return int(totals.counter(["framesAccounted"], tags))
         if name in _DECODED:
-            return int(self.totals.counter(_DECODED, tags))
+            return int(totals.counter(_DECODED, tags))
         if name.startswith("roster_"):
             return sum(h.count for (of, _), h in self.totals.trends.items() if of in NEWS)
         if name.endswith("_stamps"):
-            return int(self.totals.counter(_STAMPED, tags))
-        return int(self.totals.counter(["packetsReceived"], tags))
+            return int(totals.counter(_STAMPED, tags))
+        if name.startswith("emulated_"):
+            return int(totals.counter(["emulated_packets"], tags))
+        return int(totals.counter(["packetsReceived"], tags))
 
     def _until(self) -> float | None:
         """Where the plan was cut short, or None when it ran to its end."""
@@ -176,14 +186,19 @@ class Measured:
         expected = self.expected(tags)
         return expected.streams if name == "published_share" else expected.subscriptions
 
-    def judge(self, key: str, expression: str) -> dict[str, Any]:
-        """One threshold, as results.json holds it."""
+    def judge(self, key: str, expression: str, window: Window | None = None) -> dict[str, Any]:
+        """One threshold, as results.json holds it; over the whole run or a window that the plan has."""
         name, tags = parse_metric_key(key)
         metric = METRICS[name]
-        result = evaluate(parse_threshold(expression, metric), self.series(metric, tags), max(self.elapsed, 1e-9))
+        seconds = self.elapsed
+        if window is not None:
+            spans = self._windows[window][0]
+            seconds = sum(max(0.0, min(end, self.elapsed) - begin) for begin, end in spans)
+        result = evaluate(parse_threshold(expression, metric), self.series(metric, tags, window), max(seconds, 1e-9))
         return {
             "metric": key,
             "expression": expression,
+            "window": None if window is None else str(window),
             "observed": result.observed,
             "passed": result.passed,
             "reason": result.reason,
@@ -208,6 +223,12 @@ class Measured:
         return found
 
 
+def threshold_text(threshold: dict[str, Any]) -> str:
+    """A threshold of results.json as people name it: metric, expression, and the window it looks at."""
+    window = threshold.get("window")
+    return f"{threshold['metric']} {threshold['expression']}" + (f" ({window})" if window else "")
+
+
 def verdict(
     measured: Measured,
     thresholds: list[dict[str, Any]],
@@ -221,7 +242,7 @@ def verdict(
     A generator at its limit never blames the service; a run that did not finish proves nothing, unless a threshold
     that was allowed to end it did.
     """
-    failed = [f"{t['metric']} {t['expression']}: {t['reason']}" for t in thresholds if not t["passed"]]
+    failed = [f"{threshold_text(t)}: {t['reason']}" for t in thresholds if not t["passed"]]
     if callbacks is not None:
         failed += [f"callbacks: {line}" for line in _broken_rules(callbacks)]
     doubts = measured.health.reasons()
@@ -265,6 +286,7 @@ def results(
     """results.json. run: what run.json holds; callbacks: the run's trace judged."""
     plan, health = measured.plan, measured.health
     thresholds = [measured.judge(key, expression) for key, expression in plan.thresholds]
+    thresholds += [measured.judge(key, expression, window) for key, expression, window in plan.windowed]
     ended = run.get("ended", "killed")
     outcome, reasons = verdict(measured, thresholds, ended, lost_workers, callbacks)
     if run.get("service_death"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.call import CallEngine, CallError, EventHandler, MediaState, RoomStateReason, UpdateType, User
@@ -15,10 +16,12 @@ from harness.call.callbacks import (
     RoomStreamsUpdated,
     Stream,
 )
+from harness.call.driver import Driver
 from harness.measure.recorder import Tags
 from harness.scenario.participant import Action, Participant
 from harness.swarm.publication import ClipPublication
 from harness.swarm.subscription import Subscription
+from harness.swarm.user_network import UserNetwork
 
 if TYPE_CHECKING:
     from harness.swarm.generator import Generator
@@ -35,6 +38,7 @@ class CallParticipant(EventHandler):
         self.tags = Tags(plan.role, plan.room_id)
         self.subscriptions: dict[str, Subscription] = {}
         self.publication: ClipPublication | None = None
+        self.network = UserNetwork(generator, plan) if plan.network is not None else None
         self.inside = False
         self.publishing = False
         self._generator = generator
@@ -50,12 +54,17 @@ class CallParticipant(EventHandler):
     # -- the plan ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
+        following = asyncio.create_task(self.network.follow()) if self.network is not None else None
         try:
             for action in self.plan.actions:
                 await self._generator.sleep_until(action.at)
                 await self._perform(action)
         finally:
+            if following is not None:
+                following.cancel()
             await self._end_call()
+            if self.network is not None:
+                self.network.count()
 
     async def _perform(self, action: Action) -> None:
         if action.kind == "login":
@@ -75,9 +84,12 @@ class CallParticipant(EventHandler):
     async def _login(self, action: Action) -> None:
         generator, plan = self._generator, self.plan
         self._incarnation += 1
-        engine = CallEngine(
-            generator.service.driver, client=f"{plan.user_id}#{self._incarnation}", trace=generator.trace
-        )
+        client = f"{plan.user_id}#{self._incarnation}"
+        driver: Callable[[], Driver] = generator.service.driver
+        if self.network is not None:
+            driver = partial(generator.service.driver, self.network.access)
+            self.network.enter(client)
+        engine = CallEngine(driver, client=client, trace=generator.trace)
         engine.set_event_handler(self)
         self._engine = engine
         due_us = generator.at_us(action.at)
@@ -152,6 +164,8 @@ class CallParticipant(EventHandler):
         self._available.clear()
         if engine is not None:
             await engine.destroy()
+        if self.network is not None:
+            self.network.leave()
 
     # -- callbacks -----------------------------------------------------------------------------------------------
 

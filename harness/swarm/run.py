@@ -12,7 +12,7 @@ from harness.scenario.model import ThresholdEntry
 from harness.scenario.plan import Plan
 from harness.sound.sample import SoundSample
 from harness.sound.sample_folder import SampleFolder
-from harness.swarm.judgement import Measured
+from harness.swarm.judgement import Measured, threshold_text
 from harness.trace.clock import RunClock, host_boot_id
 from harness.trace.run_folder import RunFolder
 from harness.trace.writer import AppendingFile, TraceWriter, header
@@ -114,9 +114,9 @@ class Run:
         """A threshold with abortOnFail that fails by what is known so far. Emptiness alone ends nothing."""
         for key, entry in self._aborting:
             if self.measured.elapsed >= (entry.delay_abort_eval or 0.0):
-                result = self.measured.judge(key, entry.threshold)
+                result = self.measured.judge(key, entry.threshold, entry.window)
                 if not result["passed"] and result["observed"] is not None:
-                    return f"aborted: {key} {entry.threshold} failed: {result['reason']}"
+                    return f"aborted: {threshold_text(result)} failed: {result['reason']}"
         return None
 
     def end(self, reason: str) -> None:
