@@ -69,7 +69,8 @@ class World:
         """Take the next record, in order of time."""
         self.records += 1
         now = record.t
-        self.now = max(self.now, now)
+        if now > self.now:  # noqa: PLR1730 - a call of max for every record is dear
+            self.now = now
         if self.first is None:
             self.first = now
             self.timers.at(now + SWEEP, self._sweep)

@@ -92,9 +92,7 @@ class ExtraInfo(Check):
     def _ours(self, presence: Presence, record: Record) -> bool:
         """Set by this very client, not by the user's earlier one."""
         entered = presence.entered
-        settings = self._settings.get((presence.room.name, "set_room_extra", record.args.key))
-        if settings is None:
-            return True
+        settings = self._settings.get((presence.room.name, "set_room_extra", record.args.key), [])
         mine = [each.call for each in settings if each.call.client == presence.client.name]
         return entered is not None and any(call.t >= entered.t for call in mine)
 
