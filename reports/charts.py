@@ -197,7 +197,7 @@ def _shade(panels: Any, data: RunData) -> None:
         for axes in panels:
             axes.axvspan(event.at, event.until, color=FAINT, alpha=0.18, lw=0, zorder=0)
         place = panels[0].get_xaxis_transform()
-        panels[0].text(event.at, 0.97, f" {event.name}", transform=place, va="top", color=INK, clip_on=True)
+        panels[0].text(event.at, -0.05, event.name, transform=place, va="top", color=INK)
 
 
 def _events(data: RunData) -> str:
