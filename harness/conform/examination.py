@@ -20,14 +20,15 @@ from harness.trace.record import parse_record
 
 CRASH = "CRASH"  # stands where a rule's id would
 _OURS = "harness."
+_ANY_FAULT = ("XC-04",)  # in which every lost word ends: another rule says better what was wrong
 _ORDER = {rule: place for place, rule in enumerate(RULES)}
 
 
 @dataclass(frozen=True)
 class Examined:
-    """broken: what was broken, the earliest first, a rule's id or CRASH. error: the crash, one sentence.
+    """broken: rules by id, or CRASH; the most telling first, and of those the earliest.
 
-    lines: of the trace, none after a crash. where: what tells one crash from another.
+    error: the crash, one sentence. where: what tells one crash from another. lines: of the trace, none after a crash.
     """
 
     broken: tuple[str, ...]
@@ -63,7 +64,7 @@ class Examiner:
     def _broken(self, judgement: Judgement) -> tuple[str, ...]:
         counted = (Verdict.FAIL, Verdict.NON_STRICT) if self._strict else (Verdict.FAIL,)
         found = [outcome for outcome in judgement.outcomes.values() if outcome.verdict in counted]
-        found.sort(key=lambda outcome: (outcome.violations[0].at, _ORDER[outcome.rule]))
+        found.sort(key=lambda each: (each.rule in _ANY_FAULT, each.violations[0].at, _ORDER[each.rule]))
         return tuple(outcome.rule for outcome in found)
 
 

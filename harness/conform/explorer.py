@@ -25,7 +25,11 @@ _BATCHES = 1_000_003  # more than any search has
 
 
 class _Broken(Exception):
-    """What was looked for was found."""
+    """What was looked for was found; at last, in the smallest schedule that Hypothesis comes to."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__("found")
+        self.schedule = schedule
 
 
 class _Over(BaseException):
@@ -179,12 +183,12 @@ class _Hunt:
         @given(schedules(self._search.choice))
         def hunt(schedule: Schedule) -> None:
             if self._breaks(schedule):
-                raise _Broken
+                raise _Broken(schedule)
 
         try:
             hunt()
-        except _Broken:
-            self._polish()
+        except _Broken as found:
+            self._polish(found.schedule)
 
     def _breaks(self, schedule: Schedule) -> bool:
         if self.best is None:
@@ -232,8 +236,10 @@ class _Hunt:
         if breaks and (self.best is None or size(schedule) < size(self.best)):
             self.best = schedule
 
-    def _polish(self) -> None:
+    def _polish(self, last: Schedule) -> None:
         """What Hypothesis left: it shrinks by the numbers drawn, this by what they mean."""
+        if self.best is None or size(last) <= size(self.best):
+            self.best = last
         shrunk = True
         while shrunk and self.best is not None:
             shrunk = any(size(each) < size(self.best) and self._still_breaks(each) for each in simpler(self.best))

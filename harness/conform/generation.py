@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from harness.conform.argument import Token
-from harness.conform.choice import NAMES, Choice
+from harness.conform.choice import FEWEST_USERS, NAMES, Choice
 from harness.conform.delay import Delay
 from harness.conform.operation import ALL
 from harness.conform.schedule import DEVICE, Schedule, Step
@@ -27,6 +27,7 @@ SETTINGS = {
     "count_interval": 30.0,
 }
 _PIECES = 3  # a schedule is made of as many lists: one alone would seldom be long
+_ENTRANCES = ("login", "publish", "play")
 _OTHER_ROOM = "lounge"
 _DELAYS = (
     (Delay(), 6), (Delay(0.01), 2), (Delay(0.1), 3), (Delay(1), 2), (Delay(1, "settle"), 1), (Delay(6), 1),
@@ -35,23 +36,33 @@ _LONG_DELAYS = ((Delay(0.5, "heartbeat"), 1), (Delay(1.4, "heartbeat"), 1), (Del
 
 
 def schedules(choice: Choice, name: str = "explored") -> st.SearchStrategy[Schedule]:
-    """Every schedule of that kind."""
-    menu, delays = _repeated(_menu(choice)), _repeated(_delays(choice))
+    """Every schedule of that kind. Half of them have two users only: they meet more often."""
+    fewest = replace(choice, users=FEWEST_USERS)
+    steps = st.one_of(*(_steps(each) for each in dict.fromkeys((fewest, choice))))
+    return steps.map(lambda found: Schedule(name, found, settings=SETTINGS))
+
+
+def _steps(choice: Choice) -> st.SearchStrategy[tuple[Step, ...]]:
+    """Some who come in and begin to talk, perhaps; then anything at all."""
+    menu, delays = _menu(choice), _repeated(_delays(choice))
+    longest = -(-choice.steps // _PIECES)
+    entrances = [dish for dish in menu if dish[0].do in _ENTRANCES and dish[0].device == DEVICE]
+    first = st.lists(_drawn(_repeated(entrances), delays), max_size=longest)
+    rest = [st.lists(_drawn(_repeated(menu), delays), max_size=longest)] * (_PIECES - 1)
+    return st.tuples(first, *rest).map(lambda lists: tuple(step for piece in lists for step in piece)[: choice.steps])
+
+
+def _drawn(menu: list[Step], delays: list[Delay]) -> st.SearchStrategy[Step]:
     numbers = st.tuples(st.sampled_from(range(len(menu))), st.sampled_from(range(len(delays))))
-    pieces = st.tuples(*[st.lists(numbers, max_size=-(-choice.steps // _PIECES))] * _PIECES)
-    timed: dict[tuple[int, int], Step] = {}  # each is checked once for all the schedules in which it stands
+    made: dict[tuple[int, int], Step] = {}  # each is checked once for all the schedules in which it stands
 
     def step(chosen: tuple[int, int]) -> Step:
-        found = timed.get(chosen)
+        found = made.get(chosen)
         if found is None:
-            found = timed[chosen] = replace(menu[chosen[0]], after=delays[chosen[1]])
+            found = made[chosen] = replace(menu[chosen[0]], after=delays[chosen[1]])
         return found
 
-    def drawn(lists: tuple[list[tuple[int, int]], ...]) -> Schedule:
-        steps = tuple(step(chosen) for piece in lists for chosen in piece)
-        return Schedule(name, steps[: choice.steps], settings=SETTINGS)
-
-    return pieces.map(drawn)
+    return numbers.map(step)
 
 
 # -- the menu ----------------------------------------------------------------------------------------------------------

@@ -207,6 +207,11 @@ class ReferenceDriver:
         states = {"published": self._publishing.states(), "played": self._playing.states()}
         return {"resume": self._session, "knows": {**self._knowledge.reported(), **states}}
 
+    @property
+    def visit(self) -> int:
+        """See reference_streams.RoomSide."""
+        return self._login if self._entry is not None else 0
+
     async def ready(self) -> None:
         """See reference_streams.RoomSide."""
         while True:

@@ -21,6 +21,11 @@ class RoomSide(Protocol):
 
     room_id: str
 
+    @property
+    def visit(self) -> int:
+        """The number of the login that the user is in by, or on the way in; 0 when it is out."""
+        ...
+
     async def ready(self) -> None:
         """Wait until the user is in. Raises CallError 1000002 when it will not be."""
         ...
@@ -63,6 +68,7 @@ class Streams(Generic[W]):
     def __init__(self, room: RoomSide) -> None:
         self._room = room
         self.wanted: dict[str, W] = {}
+        self._untold: set[str] = set()  # stopped while nobody could be told
 
     async def _ask(self, stream_id: str, wanted: W) -> None:
         """Ask the service for the stream. Raises CallError."""
@@ -75,9 +81,12 @@ class Streams(Generic[W]):
     # -- calls ---------------------------------------------------------------------------------------------------
 
     async def _stopped(self, stream_id: str) -> W | None:
-        """The stream of this id, after one that is just being stopped."""
+        """The stream of this id, after one that is just being stopped. Raises CallError 1000002 if the user left."""
+        visit = self._room.visit
         while (wanted := self.wanted.get(stream_id)) is not None and wanted.stopping:
             await wanted.over.wait()
+            if self._room.visit != visit:
+                raise CallError(ErrorCode.NOT_LOGGED_IN, "not logged in any more")
         return wanted
 
     async def _start(self, stream_id: str, wanted: W) -> None:
@@ -122,9 +131,11 @@ class Streams(Generic[W]):
             self._end(stream_id, wanted, ErrorCode.OK, read_us)
 
         try:
+            await self._room.request(self.stop_request, {"stream": stream_id}, on_reply=stopped)
+        except CallError as error:
             # Refused: the service has no such stream any more. Lost: it is told when the connection is back.
-            with contextlib.suppress(CallError):
-                await self._room.request(self.stop_request, {"stream": stream_id}, on_reply=stopped)
+            if error.code in LOST:
+                self._untold.add(stream_id)
         finally:
             self._end(stream_id, wanted, ErrorCode.OK)
 
@@ -147,7 +158,8 @@ class Streams(Generic[W]):
                 if wanted.state is MediaState.LIVE:
                     self._move(stream_id, wanted, MediaState.REQUESTING, self.interrupted)
                 self._room.spawn(self._recover(stream_id, wanted))
-        for stream_id in known:
+        untold, self._untold = self._untold, set()
+        for stream_id in dict.fromkeys((*known, *sorted(untold))):
             if stream_id not in self.wanted:
                 self._room.spawn(self._take_back(stream_id))
 
@@ -165,6 +177,7 @@ class Streams(Generic[W]):
 
     def end_all(self, code: int) -> None:
         """The session is over, and with it every stream."""
+        self._untold.clear()
         for stream_id, wanted in tuple(self.wanted.items()):
             self._end(stream_id, wanted, code)
 
