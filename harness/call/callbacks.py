@@ -6,8 +6,9 @@ that the trace and the rules use.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from functools import cache
 from typing import Any, ClassVar
 
 
@@ -77,12 +78,18 @@ class Callback:
     room_id: str
 
     def fields(self) -> dict[str, Any]:
-        """The record's `args`: JSON values only."""
-        return {
-            name: value.value if isinstance(value, Enum) else value
-            for name, value in asdict(self).items()
-            if name != "room_id"
-        }
+        """The record's `args`: JSON values only. Of fields that hold more than one, the class has to make them."""
+        found = {}
+        kind: type = type(self)
+        for name in _names(kind):
+            value = getattr(self, name)
+            found[name] = value.value if isinstance(value, Enum) else value
+        return found
+
+
+@cache
+def _names(callback: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(callback) if field.name != "room_id")
 
 
 @dataclass(frozen=True, slots=True)
