@@ -22,7 +22,7 @@ from harness.conform.schedule import DEVICE, Schedule, Step
 SETTINGS = {
     "heartbeat_interval": 3.0,
     "heartbeat_timeout": 10.0,
-    "retry_window": 60.0,
+    "retry_window": 30.0,
     "token_warning": 5.0,
     "count_interval": 30.0,
 }
