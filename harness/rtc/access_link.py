@@ -94,9 +94,10 @@ class AccessLink:
     def settle(self) -> None:
         """Send what arrived over the link, in the order of arrival at whichever socket: the link has one queue."""
         arrived, self._arrived = self._arrived, []
-        if len(arrived) == 1:
-            held, packets, times = arrived[0]
-            held.extend(*self.down.offer_all(packets, times))
+        first = arrived[0][0]
+        if all(held is first for held, _, _ in arrived):  # of one socket, and so in order
+            for _, packets, times in arrived:
+                first.extend(*self.down.offer_all(packets, times))
             return
         entries = [
             (at, held, data) for held, packets, times in arrived for data, at in zip(packets, times, strict=True)
