@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import Any
 
@@ -22,7 +23,9 @@ from harness.swarm.judgement import threshold_text
 from harness.trace.run_folder import RunFolder
 from reports.conformance import Conformance
 from reports.conformance_console import print_run_conformance
+from reports.formats import percent
 from reports.resampling import samples_needed
+from reports.tables import DELIVERED
 
 COLOURS = {"pass": "green", "fail": "red", "unknown": "yellow"}
 SHOWN = ("join_time_ms", "publish_time_ms", "first_frame_ms", "frame_latency_ms", "audio_latency_ms")
@@ -132,9 +135,13 @@ def print_results(
         f"{observed['subscriptions']} of {expected['subscriptions']} subscriptions",
         highlight=False,
     )
-    console.print(_thresholds(results))
-    console.print(_figures(results))
-    console.print(_quality(results))
+    # Figures that are not the service's are grey, under a line that says so.
+    style = "dim" if results["caution"] else ""
+    console.print(_thresholds(results), style=style)
+    if results["caution"]:
+        console.print(f"[bold {colour}]The figures below are {escape(results['caution'])}.[/]", highlight=False)
+    console.print(_figures(results), style=style)
+    console.print(_quality(results), style=style)
     for method in not_installed(SampleFolder(folder.sound)):
         console.print(f"{method.metric} was not measured: {method.how_to_get}", markup=False, highlight=False)
     generator = results["generator"]
@@ -158,6 +165,8 @@ def _thresholds(results: dict[str, Any]) -> Table:
         table.add_column(heading)
     for threshold in results["thresholds"]:
         mark = "[green]ok[/]" if threshold["passed"] else "[red]no[/]"
+        if results["caution"]:
+            mark = "?"
         observed = threshold["observed"]
         shown = threshold["reason"] if observed is None else f"{observed:.6g} {_unit(threshold['unit'])}"
         table.add_row(mark, escape(threshold_text(threshold)), escape(shown))
@@ -171,13 +180,13 @@ def _unit(unit: str) -> str:
 def _figures(results: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("ms")
-    for heading in ("count", "p50", "p95", "p99", "max"):
+    for heading in ("count", "delivered", "p50", "p95", "p99", "max"):
         table.add_column(heading, justify="right")
     for name in SHOWN:
         found = results["metrics"].get(name)
         if found:
             shown = [_percentile(found, q) for q in (50, 95, 99)]
-            table.add_row(name, str(found["count"]), *shown, f"{found['max']:.1f}")
+            table.add_row(name, str(found["count"]), _delivered(results, name), *shown, f"{found['max']:.1f}")
     return table
 
 
@@ -193,6 +202,12 @@ def _quality(results: dict[str, Any]) -> Table:
             shown = [_percentile(found, q) for q in (5, 50, 95)]
             table.add_row(name, str(found["count"]), f"{found['min']:.1f}", *shown)
     return table
+
+
+def _delivered(results: dict[str, Any], name: str) -> str:
+    """The share that arrived at all: percentiles are of that only."""
+    value = results["metrics"].get(DELIVERED.get(name, ""), {}).get("value", math.nan)
+    return percent(value) if math.isfinite(value) else ""
 
 
 def _percentile(found: dict[str, Any], q: int) -> str:

@@ -14,17 +14,18 @@ SUMMARY = ("count", "min", "mean", "p5", "p50", "p90", "p95", "p99", "max", "val
 COLUMNS = ("second", "users", "publishing", "playing", "frame_latency_p50_ms", "frame_latency_p99_ms", "frames", "bits")
 
 
-def write_csv(data: RunData, folder: Path) -> None:
+def write_csv(data: RunData, folder: Path, caution: str = "") -> None:
+    """caution: why the figures are not the service's; beside every one of them, as rows are read without their file."""
     with (folder / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["metric", "unit", *SUMMARY])
+        writer.writerow(["metric", "unit", *SUMMARY, "caution"])
         for name, found in data.measured.metrics().items():
-            writer.writerow([name, found["unit"], *(found.get(column, "") for column in SUMMARY)])
+            writer.writerow([name, found["unit"], *(found.get(column, "") for column in SUMMARY), caution])
     with (folder / "seconds.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow([*COLUMNS, "caution"])
         for row in seconds(data.intervals):
-            writer.writerow([row[column] for column in COLUMNS])
+            writer.writerow([*(row[column] for column in COLUMNS), caution])
 
 
 def seconds(intervals: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def write_reports(folder: RunFolder) -> tuple[RunData, dict[str, Any]]:
     found = results(data.measured, data.settings, data.lost_workers, callbacks)
     folder.write_json(folder.results, _finite(found))
     write_junit(found, folder.junit, data.conformance)
-    write_csv(data, folder.path)
+    write_csv(data, folder.path, found["caution"] or "")
     write_html(data, found, folder.report)
     return data, found
 

@@ -74,6 +74,7 @@ def _head(data: RunData, results: dict[str, Any], time: OverTime, found: History
     thresholds = threshold_rows(data, results)
     return {
         "results": results,
+        "caution": results["caution"],
         "verdict": results["verdict"],
         "word": word,
         "sentence": sentence,

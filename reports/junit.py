@@ -19,6 +19,8 @@ def write_junit(results: dict[str, Any], path: Path, conformance: Conformance | 
     suite.add_property("seed", str(results["seed"]))
     suite.add_property("service", results["service"]["name"])
     suite.add_property("verdict", results["verdict"])
+    if results["caution"]:
+        suite.add_property("figures", results["caution"])
     unknown = results["verdict"] == "unknown"
     for threshold in results["thresholds"]:
         case = TestCase(threshold_text(threshold), classname="thresholds")

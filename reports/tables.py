@@ -236,7 +236,7 @@ def _interval(data: RunData, metric: Metric, count: int) -> Cell:
     # The unit once is enough where both ends have the same.
     if low.partition(THIN)[2] == high.rpartition(THIN)[2]:
         low = low.partition(THIN)[0]
-    return Cell(f"{low} to {high}")
+    return Cell(f"{low} to {high}", f"from {len(rooms)} rooms")
 
 
 # -- rates, counters -------------------------------------------------------------------------------------------------

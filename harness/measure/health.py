@@ -17,6 +17,7 @@ LAG_LIMIT_MS = 20.0  # p99 over the run
 PACING_LIMIT_MS = 20.0  # p99 over the run
 CPU_LIMIT = 0.95  # of one core, in a tenth of the seconds or more
 BUSY_SHARE = 0.1
+WAITED_SHARE = 0.1  # of the time without a core, from which on others are named as the cause
 SHORTEST_SECONDS = 0.5  # of an interval whose CPU share means anything
 
 
@@ -84,9 +85,9 @@ class GeneratorHealth:
 
 
 def _run_queue_wait() -> float:
-    """Seconds this process was ready to run but had no core; 0 where the system does not tell."""
+    """Seconds this thread, the media loop's, was ready to run but had no core; 0 where the system does not tell."""
     try:
-        with open("/proc/self/schedstat", encoding="ascii") as file:  # noqa: PTH123
+        with open("/proc/thread-self/schedstat", encoding="ascii") as file:  # noqa: PTH123
             return int(file.read().split()[1]) / 1_000_000_000
     except (OSError, IndexError, ValueError):
         return 0.0
@@ -122,7 +123,11 @@ class HealthTotals:
 
     def reasons(self) -> list[str]:
         """Why the generator was at its limit; empty when it was not."""
-        return list(_reasons(self))
+        found = list(_reasons(self))
+        waited = self.wait_seconds / self.wall_seconds if self.wall_seconds else 0.0
+        if found and waited >= WAITED_SHARE:
+            found.append(f"others had the CPU: the generator waited for a core {waited:.0%} of the time")
+        return found
 
 
 def _reasons(health: HealthTotals) -> Iterable[str]:

@@ -48,6 +48,7 @@ _STAMPED = ("framesAccounted", "wrong_stamps", "absent_stamps", "damaged_stamps"
 # What only a watched picture can show: where there is none, 0 freezes are no finding.
 _WATCHED = ("framesReceived", "freezeCount", "totalFreezesDuration", "pauseCount", "totalPausesDuration")
 START_TOLERANCE = 0.1  # seconds
+CAUTION = "measured by a generator at its limit: not the service's"
 SETTLING = 1.0  # seconds before the end of a run cut short in which nothing new is expected any more
 
 
@@ -296,6 +297,7 @@ def results(
     return {
         "verdict": outcome,
         "reasons": reasons,
+        "caution": CAUTION if health.reasons() else None,
         "scenario": plan.scenario_name,
         "seed": plan.seed,
         "service": run["service"],

@@ -59,6 +59,15 @@ def test_a_saturated_generator_gives_no_verdict_and_says_why(make_run: MakeRun) 
     assert "loop lag p99 was 80.0 ms (limit 20 ms)" in page.text
     assert "The generator was saturated." in page.section("generator")
     assert page.section("generator").count("✗ past it") == 2
+    assert '<body class="doubtful">' in page.source
+    assert "No figure of this page is the service's" in page.text
+    assert page.section("thresholds").count("? not judged") == 5 and "✓ held" not in page.text
+    for section in ("percentiles", "over-time", "counts", "roles"):
+        assert "Measured by a generator at its limit: not the service's." in page.section(section)
+
+
+def test_figures_of_a_generator_that_kept_up_carry_no_caution(ordinary: Page) -> None:
+    assert "not the service's" not in ordinary.text
 
 
 HOSTILE = '<script>alert("$x^{2$")</script>&amp;<!--'
