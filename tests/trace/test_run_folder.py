@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from harness.trace.run_folder import RunFolder, RunFolderError, complete_lines
 
+ROOT = Path(__file__).parents[2]
 
-def create(runs: Path, count: int) -> None:
-    for _ in range(count):
-        folder = RunFolder.create(runs, "call")
-        folder.write_json(folder.run, {"seed": 1})
+CREATE = """
+import sys
+from pathlib import Path
+from harness.trace.run_folder import RunFolder
+for _ in range(10):
+    folder = RunFolder.create(Path(sys.argv[1]), "call")
+    folder.write_json(folder.run, {"seed": 1})
+"""
 
 
 def test_runs_that_start_at_once_in_several_processes_share_no_folder_and_latest_is_one_of_them(
     tmp_path: Path,
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=create, args=(tmp_path, 10)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, 0]
+    command = [sys.executable, "-c", CREATE, str(tmp_path)]
+    processes = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
     folders = {path.name for path in (tmp_path / "call").iterdir()}
     assert len(folders) == 20
     assert RunFolder.open(tmp_path / "latest").path.name in folders
