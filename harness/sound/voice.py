@@ -1,8 +1,8 @@
 """A publisher's voice as a reference: where in its speech clip a second of received sound is, and how sure that is.
 
 Speech never repeats within a clip, so that its waveform is its own mark: a second of it correlates with its place in
-the clip and with no other speaker. 8 kHz is enough for that: 95 % of places are within 0.2 ms. Behind a loss libopus may go
-on a period of the pitch early or late; at 5 % lost one second in a hundred is then read up to 7 ms off.
+the clip and with no other speaker. 8 kHz is enough for that: 95 % of places are within 0.2 ms. Behind a loss libopus
+may go on a period of the pitch early or late; at 5 % lost one second in a hundred is then read up to 7 ms off.
 """
 
 from __future__ import annotations

@@ -54,7 +54,10 @@ def test_the_scenario_of_the_readme_is_valid() -> None:
     assert parse_scenario(text.encode(), "README.md").rooms == 3
 
 
-@pytest.mark.parametrize("line", [c for c in commands() if c.startswith(("harness scenario", "harness rules RC", "make"))])
+QUICK = ("harness scenario", "harness rules RC", "make")
+
+
+@pytest.mark.parametrize("line", [c for c in commands() if c.startswith(QUICK)])
 def test_quick_commands_do_what_they_say(line: str) -> None:
     words = shlex.split(line)
     if words[0] == "make":
