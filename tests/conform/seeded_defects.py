@@ -32,7 +32,10 @@ OVERTAKEN = 0.05
 
 @dataclass(frozen=True)
 class Defect:
-    """rules: any of them says it. faults: it shows only when a network fails or a client crashes."""
+    """rules: each of them says what is wrong; which is the first depends on what happens next.
+
+    faults: it shows only when a network fails or a client crashes.
+    """
 
     name: str
     rules: tuple[str, ...]
@@ -183,7 +186,7 @@ def newcomer_is_thrown_out(stage: VirtualStage) -> None:
         logic._users[claims.user_id] = {}
         session, effects = original(now, wall, claims, **more)
         effects += logic._end(session, REPEATED_LOGIN, ErrorCode.KICKED_SAME_USER)
-        own = set(before.values())
+        own = {*before.values(), session.session_id}
         effects = [e for e in effects if not (_is(e, "user_update") and e.session in own)]  # type: ignore[union-attr]
         logic._users[claims.user_id] = before
         return session, effects
