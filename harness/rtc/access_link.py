@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.rtc.conditions import Conditions
 from harness.rtc.emulated_link import EmulatedLink
 from harness.rtc.held import HeldPackets, Release
+from harness.rtc.inbox import HeldAlone, HeldDatagram, alone
 
 if TYPE_CHECKING:
     from harness.rtc.media_loop import MediaLoop
@@ -34,7 +35,7 @@ class AccessLink:
         self.now_us = media.now_us
         self._media = media
         self._all_sent_us = 0
-        self._arrived: list[tuple[HeldPackets, list[Any], list[int]]] = []
+        self._arrived: list[tuple[HeldPackets, list[HeldDatagram], list[int], list[int]]] = []
 
     def change(self, conditions: Conditions) -> None:
         """From now on the network is like this; what is under way arrives."""
@@ -46,7 +47,7 @@ class AccessLink:
 
     def sender(self, transmit: Callable[[Any], object]) -> Callable[[bytes | memoryview], None]:
         """What sends a packet over the link and then by `transmit`; raises what that does when it is called at once."""
-        offer, now_us = self.up.offer, self.now_us
+        up, now_us = self.up, self.now_us
 
         def depart(packets: list[bytes], times_us: list[int]) -> None:
             for data in packets:
@@ -59,7 +60,7 @@ class AccessLink:
 
         def send(data: bytes | memoryview) -> None:
             now = now_us()
-            for due in offer(now, len(data)):
+            for due in up.offer(now, len(data)):
                 if due <= now and not held.times_us:
                     transmit(data)
                 else:
@@ -80,29 +81,37 @@ class AccessLink:
         """Where the packets of one socket wait. take: hears of those that have come through, and when they did."""
         return HeldPackets(self._media.arrivals, take)
 
-    def arrived(self, held: HeldPackets, packets: list[Any], times_us: list[int]) -> None:
+    def arrived(self, held: HeldPackets, packets: list[HeldDatagram], sizes: list[int], times_us: list[int]) -> None:
         """Packets reached this host; `settle` follows when all sockets have been read."""
         if not self._arrived:
             self._media.arriving.append(self)
-        self._arrived.append((held, packets, times_us))
+        self._arrived.append((held, packets, sizes, times_us))
 
     def arrived_alone(self, held: HeldPackets, data: bytes) -> None:
         """One packet, read now and by itself."""
-        self.arrived(held, [data], [self.now_us()])
+        self.arrived(held, [(HeldAlone(data), 0, len(data))], [len(data)], [self.now_us()])
         self._media.settle()
 
     def settle(self) -> None:
         """Send what arrived over the link, in the order of arrival at whichever socket: the link has one queue."""
         arrived, self._arrived = self._arrived, []
         first = arrived[0][0]
-        if all(held is first for held, _, _ in arrived):  # of one socket, and so in order
-            for _, packets, times in arrived:
-                first.extend(*self.down.offer_all(packets, times))
+        if all(batch[0] is first for batch in arrived):  # of one socket, and so in order
+            for _, packets, sizes, times in arrived:
+                through, times_due = self.down.offer_all(packets, sizes, times)
+                first.extend(_copied(through) if self.down.link.duplicate else through, times_due)
             return
         entries = [
-            (at, held, data) for held, packets, times in arrived for data, at in zip(packets, times, strict=True)
-        ]
+            (at, held, packet)
+            for held, packets, _, times in arrived
+            for packet, at in zip(packets, times, strict=True)
+        ]  # fmt: skip
         entries.sort(key=_arrival)
-        for at, held, data in entries:
-            for due in self.down.offer(at, len(data)):
-                held.put(data, due)
+        for at, held, packet in entries:
+            for number, due in enumerate(self.down.offer(at, packet[2])):
+                held.put(alone(packet) if number else packet, due)
+
+
+def _copied(packets: list[HeldDatagram]) -> list[HeldDatagram]:
+    """What comes twice in a row, the second time as a copy of its own: packets are decrypted where they lie."""
+    return [alone(packet) if at and packet is packets[at - 1] else packet for at, packet in enumerate(packets)]

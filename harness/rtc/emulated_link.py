@@ -93,12 +93,17 @@ class EmulatedLink:
         at the offer before.
         """
         self.offered += 1
-        if self._plain and self._spared:
-            self._spared -= 1
-            return (self._due(now_us),)
-        return self._offer_further(now_us, size)
+        if not self._plain or not self._spared:
+            return self._offer_further(now_us, size)
+        self._spared -= 1
+        delays = self._delays
+        due = now_us + (delays[int(self._random() * _STEPS)] if len(delays) > 1 else delays[0])
+        if due >= self._last_us:
+            self._last_us = due
+            return (due,)
+        return (self._out_of_turn(due),)
 
-    def offer_all(self, packets: list[Any], times_us: list[int]) -> tuple[list[Any], list[int]]:
+    def offer_all(self, packets: list[Any], sizes: list[int], times_us: list[int]) -> tuple[list[Any], list[int]]:
         """What comes through of many packets, and when, in the order of their offers: as `offer` of each."""
         count = len(packets)
         if self._plain and not 0 <= self._spared < count and not self._reorder:
@@ -111,8 +116,8 @@ class EmulatedLink:
             return packets, due[1:]
         through = [
             (data, due)
-            for data, now in zip(packets, times_us, strict=True)
-            for due in self.offer(now, len(data))
+            for data, size, now in zip(packets, sizes, times_us, strict=True)
+            for due in self.offer(now, size)
         ]  # fmt: skip
         return [data for data, _ in through], [due for _, due in through]
 
@@ -167,10 +172,14 @@ class EmulatedLink:
         due = left_us + (delays[int(self._random() * _STEPS)] if len(delays) > 1 else delays[0])
         if due >= self._last_us:
             self._last_us = due
-        elif self._reorder:
-            self.reordered += 1
-        else:
-            due = self._last_us
+            return due
+        return self._out_of_turn(due)
+
+    def _out_of_turn(self, due: int) -> int:
+        """Due before a packet that was offered earlier."""
+        if not self._reorder:
+            return self._last_us
+        self.reordered += 1
         return due
 
     def counts(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.rtc.held import Release
+from harness.rtc.inbox import HeldDatagram
 
 if TYPE_CHECKING:
     from harness.rtc.access_link import AccessLink
@@ -47,11 +48,12 @@ class _Incoming(asyncio.DatagramProtocol):
         held = self._access.receiver(lambda packets, times: self._come(packets, times, addr))
         self._access.arrived_alone(held, data)
 
-    def _come(self, packets: list[bytes], times_us: list[int], addr: tuple[Any, ...]) -> None:
+    def _come(self, packets: list[HeldDatagram], times_us: list[int], addr: tuple[Any, ...]) -> None:
         late = self._late()
-        for data, time_us in zip(packets, times_us, strict=True):
+        for packet, time_us in zip(packets, times_us, strict=True):
+            data = packet[0].bytes
             if late is not None and data and 127 < data[0] < 192:
-                late([data], [time_us])
+                late([packet], [time_us])
             else:
                 with contextlib.suppress(AssertionError, KeyError, ValueError, struct.error):  # hostile STUN
                     self._protocol.datagram_received(data, addr)

@@ -12,6 +12,7 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
+from itertools import repeat
 
 from pylibsrtp import ffi as _ffi
 
@@ -113,15 +114,56 @@ class Inbox:
         self.times = [time.time_ns() // 1000] * len(chosen)
         return len(chosen)
 
-    def refill(self, packets: Sequence[bytes], times_us: Sequence[int], to_unix_us: int) -> int:
-        """Packets that had been read and were held until now, at most SLOTS of them.
+    def refill(self, packets: list[HeldDatagram], times: list[int]) -> None:
+        """Datagrams that were held until now, at most SLOTS of them."""
+        at, count = 0, len(packets)
+        while at < count:
+            source, slot, _ = packets[at]
+            end = at + 1
+            while end < count and packets[end][1] - slot == end - at and packets[end][0] is source:
+                end += 1  # what lies in a row is copied at once
+            size = (end - at - 1) * SLOT_BYTES + packets[end - 1][2]
+            start, begin = at * SLOT_BYTES, slot * SLOT_BYTES
+            self.view[start : start + size] = memoryview(source.bytes)[begin : begin + size]
+            at = end
+        self.lengths = [length for _, _, length in packets]
+        self.times = times
 
-        to_unix_us: what to add to their times to get CLOCK_REALTIME.
-        """
-        buffer, start = self.bytes, 0
-        for data in packets:
-            buffer[start : start + len(data)] = data
-            start += SLOT_BYTES
-        self.lengths = list(map(len, packets))
-        self.times = [time_us + to_unix_us for time_us in times_us]
-        return len(packets)
+
+class HeldBatch:
+    """What an inbox held, copied, to be worked on in place later as the inbox would have been.
+
+    datagrams: one for every slot. lengths, times: as of an Inbox.
+    """
+
+    __slots__ = ("bytes", "datagrams", "length", "lengths", "pointers", "times")
+
+    def __init__(self, inbox: Inbox) -> None:
+        lengths = inbox.lengths
+        self.bytes = bytearray(inbox.view[: (len(lengths) - 1) * SLOT_BYTES + lengths[-1]])
+        base = _ffi.from_buffer("unsigned char[]", self.bytes)
+        self.pointers = [base + start for start in range(0, len(self.bytes), SLOT_BYTES)]
+        self.length = inbox.length
+        self.lengths, self.times = lengths, inbox.times
+        self.datagrams: list[HeldDatagram] = list(zip(repeat(self), range(len(lengths)), lengths, strict=False))
+
+
+class HeldAlone:
+    """A datagram by itself."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self, data: bytes) -> None:
+        self.bytes = data
+
+
+# Where a received datagram lies: in what, in which slot of it, and its length. One copy for all of a batch, which as a
+# rule comes out together, costs less than one for each.
+HeldDatagram = tuple[HeldBatch | HeldAlone, int, int]
+
+
+def alone(datagram: HeldDatagram) -> HeldDatagram:
+    """The same datagram again, which nobody works on in place."""
+    source, slot, length = datagram
+    start = slot * SLOT_BYTES
+    return HeldAlone(bytes(source.bytes[start : start + length])), 0, length

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import struct
 from collections.abc import Callable
+from typing import cast
 
 from aiortc.rate import RemoteBitrateEstimator
 
@@ -13,7 +14,7 @@ from harness.rtc import rtcp
 from harness.rtc.adapter import SecureTransport
 from harness.rtc.held import HeldPackets
 from harness.rtc.inbound import InboundStream
-from harness.rtc.inbox import SLOT_BYTES, SLOTS
+from harness.rtc.inbox import SLOT_BYTES, SLOTS, HeldBatch, HeldDatagram, Inbox
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import HeaderExtensions, OutboundStream, write_packet
 from harness.rtc.sections import MID, Section
@@ -22,7 +23,6 @@ from harness.rtc.transport_feedback import FeedbackWriter, count_feedback
 BATCHES_PER_DRAIN = 16  # one socket must not starve the others
 REPORT_INTERVAL_US = 1_000_000
 REPORTS_PER_DATAGRAM = 20  # sender reports and report blocks: the compound must fit one datagram
-_STARTS = range(0, SLOTS * SLOT_BYTES, SLOT_BYTES)
 _unpack_header = struct.Struct("!BBHLL").unpack_from
 
 # Called with a section and a remote SSRC; returns the stream that takes its packets, or None to ignore them.
@@ -99,28 +99,38 @@ class PacketPath:
     def _hold(self) -> None:
         """Read what the socket holds, and give it to the emulated link."""
         inbox, access, to_run_clock = self.media.inbox, self.transport.access, self.media.from_unix_us
-        buffer = inbox.bytes
         for _ in range(BATCHES_PER_DRAIN):
             sock = self.transport.socket
             count = 0 if sock is None else inbox.receive(sock)
             if count and access is not None and self._held is not None:
-                packets = [buffer[start : start + size] for start, size in zip(_STARTS, inbox.lengths, strict=False)]
-                access.arrived(self._held, packets, [time + to_run_clock for time in inbox.times])
+                times = [time + to_run_clock for time in inbox.times]
+                access.arrived(self._held, HeldBatch(inbox).datagrams, inbox.lengths, times)
             if count < SLOTS:
                 break
 
-    def take_held(self, packets: list[bytes], times_us: list[int]) -> None:
+    def take_held(self, packets: list[HeldDatagram], times_us: list[int]) -> None:
         """Packets that have come through the emulated link."""
-        if self not in self.media.peers:
+        media = self.media
+        if self not in media.peers:
             return
-        to_unix_us = -self.media.from_unix_us
+        inbox, from_run_clock = media.inbox, media.from_unix_us
         for at in range(0, len(packets), SLOTS):
-            held, times = packets[at : at + SLOTS], times_us[at : at + SLOTS]
-            self._take(self.media.inbox.refill(held, times, to_unix_us))
+            held = packets[at : at + SLOTS]
+            times = [time_us - from_run_clock for time_us in times_us[at : at + SLOTS]]
+            (batch, first, _), end = held[0], held[0][1] + len(held)
+            if isinstance(batch, HeldBatch) and held == batch.datagrams[first:end]:
+                # All in a row, as most of the time: worked on where they lie.
+                batch.times[first:end] = times
+                media.inbox = cast(Inbox, batch)
+                self._take(end, first)
+                media.inbox = inbox
+            else:
+                inbox.refill(held, times)
+                self._take(len(held))
         if self.alerts:
             self._answer_alerts()
 
-    def _take(self, count: int) -> None:
+    def _take(self, end: int, begin: int = 0) -> None:
         """The hot path: everything it needs is a local name, and the common packet takes no call but its stream's."""
         inbound, inbox = self.inbound, self.media.inbox
         buffer, pointers, length_box = inbox.bytes, inbox.pointers, inbox.length
@@ -129,7 +139,7 @@ class PacketPath:
         sequence_id, arrivals, estimating = self._sequence_id, self._feedback.arrivals, self._estimator is not None
         to_run_clock = self.media.from_unix_us
         received = 0
-        for slot in range(count):
+        for slot in range(begin, end):
             start, length = slot * SLOT_BYTES, lengths[slot]
             first, second, sequence, timestamp, ssrc = _unpack_header(buffer, start)
             if length < 12 or not 127 < first < 192:

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from harness.rtc.conditions import Conditions
 from harness.services.embedded import EmbeddedService
 
 STREAMS_PER_PEER = 8
@@ -82,12 +83,18 @@ def _roles(*names: str) -> Iterator[list[Role]]:
             role.close()
 
 
-def measure_pair(receiver: str, peers: int, streams: int = STREAMS_PER_PEER) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Senders in one process, receivers in another, `peers` bundles of `streams` A/V streams. (sent, received)"""
+def measure_pair(
+    receiver: str, peers: int, streams: int = STREAMS_PER_PEER, network: Conditions | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Senders in one process, receivers in another, `peers` bundles of `streams` A/V streams. (sent, received)
+
+    network: emulated for every peer of both.
+    """
+    conditions = network.to_dict() if network is not None else None
     with _roles("sender", receiver) as (sender, taker):
         for _ in range(peers):
-            offer = sender.ask({"do": "offer", "streams": streams})
-            answer = taker.ask({"do": "offer", "sdp": offer["sdp"], "streams": streams})
+            offer = sender.ask({"do": "offer", "streams": streams, "network": conditions})
+            answer = taker.ask({"do": "offer", "sdp": offer["sdp"], "streams": streams, "network": conditions})
             sender.ask({"do": "answer", "sdp": answer["sdp"]})
         for role in (sender, taker):
             role.send({"do": "measure", "seconds": WARM_UP})
@@ -102,9 +109,11 @@ def _per(found: dict[str, Any], units: str) -> float:
     return float(found["cpu"] * 1000 / found["wall"] / found[units])
 
 
-def receive_cost(depth: str, peers: int, streams: int = STREAMS_PER_PEER) -> tuple[Cost, Cost]:
+def receive_cost(
+    depth: str, peers: int, streams: int = STREAMS_PER_PEER, network: Conditions | None = None
+) -> tuple[Cost, Cost]:
     """(per subscription-second, per publisher-second)"""
-    sent, received = measure_pair(depth, peers, streams)
+    sent, received = measure_pair(depth, peers, streams, network)
     seconds = received["wall"]
     notes = {
         "frames_per_second": received["frames"] / seconds / received["subscriptions"],

@@ -19,7 +19,9 @@ from harness.measure.health import GeneratorHealth
 from harness.measure.histogram import Histogram
 from harness.measure.recorder import Recorder, Tags
 from harness.measure.subscription import SubscriptionMeasure
+from harness.rtc.access_link import AccessLink
 from harness.rtc.clip_source import AudioSource, VideoSource
+from harness.rtc.conditions import Conditions
 from harness.rtc.inbound import InboundAudio, InboundStream
 from harness.rtc.inbound_video import InboundVideo
 from harness.rtc.media_loop import MediaLoop
@@ -42,6 +44,13 @@ AUDIO = AudioSpec(24_000)
 CLIPS = 8
 
 
+def _access(media: MediaLoop, order: dict[str, Any], number: int) -> AccessLink | None:
+    """A link of its own for every peer, when the order names a network."""
+    if not order.get("network"):
+        return None
+    return AccessLink(media, Conditions.from_dict(order["network"]), f"calibration/{number}")
+
+
 async def _measure(seconds: float) -> dict[str, float]:
     """CPU of this process over a stretch of time."""
     cpu, wall = time.process_time(), time.monotonic()
@@ -61,7 +70,8 @@ class Sender:
         calm_garbage_collector()
 
     async def offer(self, order: dict[str, Any]) -> dict[str, Any]:
-        peer = Peer(self.media, offers=True, addresses=LOOPBACK)
+        access = _access(self.media, order, len(self._peers))
+        peer = Peer(self.media, offers=True, addresses=LOOPBACK, access=access)
         sections = []
         for number in range(order["streams"]):
             name = f"s{number}"
@@ -129,7 +139,8 @@ class Receiver:
             measure.attach(stream)
             return stream
 
-        peer = Peer(self.media, offers=False, addresses=LOOPBACK, new_stream=new_stream)
+        access = _access(self.media, order, len(self._peers))
+        peer = Peer(self.media, offers=False, addresses=LOOPBACK, new_stream=new_stream, access=access)
         self._peers.append(peer)
         return {"sdp": await peer.answer(order["sdp"])}
 

@@ -13,6 +13,7 @@ from harness.rtc.conditions import Conditions, Link
 from harness.rtc.held import Alarm, HeldPackets
 from harness.rtc.inbound import InboundStream
 from harness.rtc.inbound_video import InboundVideo
+from harness.rtc.inbox import HeldAlone
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import OutboundStream
 from harness.rtc.peer import Peer
@@ -192,8 +193,9 @@ def test_one_link_has_one_order_whichever_socket_is_read_first() -> None:
         access = AccessLink(media, Conditions(down=Link(rate=1_000_000, queue=1)), "seed")
         now = media.now_us()
         first, second = (HeldPackets(Alarm(media.now_us), lambda packets, times: None) for _ in range(2))
-        access.arrived(second, ["x" * 1222], [now + 7])
-        access.arrived(first, ["x" * 1222, "y" * 1222], [now, now + 12])
+        packet = (HeldAlone(bytes(1222)), 0, 1222)
+        access.arrived(second, [packet], [1222], [now + 7])
+        access.arrived(first, [packet, packet], [1222, 1222], [now, now + 12])
         media.settle()
         assert first.times_us == [now + 10_000, now + 30_000]
         assert second.times_us == [now + 20_000]

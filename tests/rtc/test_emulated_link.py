@@ -92,8 +92,8 @@ def test_many_packets_at_once_fare_as_they_would_one_by_one(
         times.append(now)
     found: list[int] = []
     for at in range(0, len(packets), batch):
-        data = [b"x" * size for _, size in packets[at : at + batch]]
-        through, due = together.offer_all(data, times[at : at + batch])
+        sizes = [size for _, size in packets[at : at + batch]]
+        through, due = together.offer_all(list(sizes), sizes, times[at : at + batch])
         assert len(through) == len(due)
         found += due
     assert found == expected

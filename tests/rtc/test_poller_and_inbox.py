@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.rtc.inbox import SLOT_BYTES, SLOTS, Inbox
+from harness.rtc.inbox import SLOT_BYTES, SLOTS, HeldBatch, Inbox, alone
 from harness.rtc.poller import Poller
 
 SO_TIMESTAMPNS = 35
@@ -238,3 +240,21 @@ def test_a_poller_made_after_another_was_closed_works_like_the_first() -> None:
             station.close()
 
     asyncio.run(run())
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=SLOTS), st.data())
+def test_held_datagrams_come_back_in_any_order_and_as_often_as_they_are_given(
+    datagrams: list[bytes], draw: st.DataObject
+) -> None:
+    inbox, batches = Inbox(), []
+    for batch in (datagrams, datagrams[::-1]):
+        inbox.put(batch)
+        batches.append((HeldBatch(inbox), batch))
+    chosen = draw.draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, len(datagrams) - 1)), max_size=SLOTS))
+    held = [batches[which][0].datagrams[slot] for which, slot in chosen]
+    if held and draw.draw(st.booleans()):
+        held[0] = alone(held[0])
+    inbox.refill(held, list(range(len(held))))
+    found = [bytes(inbox.bytes[at * SLOT_BYTES :][: inbox.lengths[at]]) for at in range(len(held))]
+    assert found == [batches[which][1][slot] for which, slot in chosen]
+    assert inbox.times == list(range(len(held)))

@@ -15,6 +15,7 @@ from harness.rtc.conditions import Conditions, Link
 from harness.rtc.emulated_link import EmulatedLink
 from harness.rtc.inbound import InboundStream
 from harness.rtc.inbound_video import InboundVideo
+from harness.rtc.inbox import SLOT_BYTES
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import OutboundStream
 from harness.rtc.peer import Peer
@@ -36,16 +37,17 @@ class LoggedLink(EmulatedLink):
         self.log: list[tuple[int, tuple[int, ...]]] = []
         self.copies_of_reports = 0
 
-    def offer_all(self, packets: list[Any], times_us: list[int]) -> tuple[list[Any], list[int]]:
+    def offer_all(self, packets: list[Any], sizes: list[int], times_us: list[int]) -> tuple[list[Any], list[int]]:
         through: list[Any] = []
         due: list[int] = []
-        for data, now in zip(packets, times_us, strict=True):
-            times = self.offer(now, len(data))
-            if 127 < data[0] < 192 and 191 < data[1] < 224:
+        for packet, size, now in zip(packets, sizes, times_us, strict=True):
+            times = self.offer(now, size)
+            first, second, sequence = struct.unpack_from("!BBH", packet[0].bytes, packet[1] * SLOT_BYTES)
+            if 127 < first < 192 and 191 < second < 224:
                 self.copies_of_reports += max(0, len(times) - 1)
-            elif 127 < data[0] < 192:
-                self.log.append((struct.unpack_from("!H", data, 2)[0], times))
-            through += [data] * len(times)
+            elif 127 < first < 192:
+                self.log.append((sequence, times))
+            through += [packet] * len(times)
             due += times
         return through, due
 
