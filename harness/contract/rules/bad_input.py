@@ -44,14 +44,24 @@ class RefusedCall(Check):
         if record.args.result == "ok":
             self.broken(f"{call.name} is refused: {why}", "it succeeded", [call], subject, guilty=record)
         elif codes and record.args.code not in codes and not _given_up(call, client, presence):
-            allowed = " or ".join(map(str, codes))
+            # Somebody may be putting it out at this moment; whether that comes about shows soon.
+            at = self.world.now + (self.profile.deadlines.call if _put_out(client, presence) else 0.0)
+            self.later(at, self._wrong_code, record, call, client, presence, codes, why)
+
+    def _wrong_code(
+        self,
+        record: Record,
+        call: Record,
+        client: Client,
+        presence: Presence | None,
+        codes: tuple[int, ...],
+        why: str,
+    ) -> None:
+        if not _put_out(client, presence):
             self.broken(
-                f"{call.name} is refused with {allowed}: {why}",
-                f"code {record.args.code}",
-                [call],
-                subject,
-                guilty=record,
-            )
+                f"{call.name} is refused with {' or '.join(map(str, codes))}: {why}", f"code {record.args.code}",
+                [call], {"client": client.name, "room": call.room}, guilty=record,
+            )  # fmt: skip
 
 
 def _given_up(call: Record, client: Client, presence: Presence | None) -> bool:
@@ -64,6 +74,13 @@ def _given_up(call: Record, client: Client, presence: Presence | None) -> bool:
         return False
     again = call.name == "login" and presence.login is not None and presence.login.line > call.line
     return again or presence.leaving not in (None, call)
+
+
+def _put_out(client: Client, presence: Presence | None) -> bool:
+    """By a kick, another login or the end of its token; or that is under way."""
+    facts = presence.room.users.of(client.user) if presence is not None else ()
+    own = [fact for fact in facts if fact.owner is presence]
+    return any(fact.ended_by(cause) for fact in own for cause in ("kick", "relogin", "expiry"))
 
 
 class Identifiers(RefusedCall):

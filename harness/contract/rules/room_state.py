@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harness.contract.check import Check
 from harness.contract.presence import INSIDE, TERMINAL, Client, Presence
 from harness.contract.room import Room
@@ -185,13 +187,20 @@ class OneSession(Check):
 
     @staticmethod
     def _room_was_empty(room: Room, presence: Presence) -> bool:
-        return not any(other.client.user != presence.client.user for other in room.presences.values())
+        return not any(OneSession._others(room, presence))
+
+    @staticmethod
+    def _others(room: Room, presence: Presence) -> Iterator[bool]:
+        """For each client of somebody else that seems to be in: is it certain?"""
+        for other in room.presences.values():
+            if other.client.user != presence.client.user:
+                yield room.users.holds(other.client.user)
 
     def _compare(self, room: Room, presence: Presence, record: Record) -> None:
         assert room.session is not None
         known, since = room.session
-        others = any(other.client.user != presence.client.user for other in room.presences.values())
-        if others and record.args.session != known:
+        others = list(self._others(room, presence))
+        if any(others) and record.args.session != known:
             self.broken(
                 "all who are in a room have one session", "another one", [since], presence.subject(), guilty=record
             )
