@@ -226,13 +226,21 @@ class CallbackFold:
         machine.firsts.setdefault((record.args.media, record.args.stage), record)
 
     def _publish_quality(self, presence: Presence, record: Record) -> None:
-        machine = self.machine(presence.pubs, record.args.stream)
-        self._world.tell("publish_quality", record, presence, record, machine)
-        machine.quality = record
+        self._quality("publish_quality", presence, record, presence.pubs)
 
     def _play_quality(self, presence: Presence, record: Record) -> None:
-        machine = self.machine(presence.plays, record.args.stream)
-        self._world.tell("play_quality", record, presence, record, machine)
+        self._quality("play_quality", presence, record, presence.plays)
+
+    def _quality(self, hook: str, presence: Presence, record: Record, machines: dict[str, Machine]) -> None:
+        """Most records of a long trace are these: told here without a detour."""
+        world, machine = self._world, machines.get(record.args.stream)
+        if machine is None:
+            machine = self.machine(machines, record.args.stream)
+        for listener in world.hooks[hook]:
+            try:
+                listener(presence, record, machine)
+            except Exception as error:  # see World.tell
+                world.crashed(listener, error, record)
         machine.quality = record
 
     def _stall(self, presence: Presence, record: Record) -> None:

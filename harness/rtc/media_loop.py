@@ -58,6 +58,8 @@ class MediaLoop:
         self.arrivals.rest_us = self.arrivals.late_us = round(2 * rest * 1_000_000)  # the poller rides along earlier
         self._space_departures(PACING_GRID_US[0])
         self.poller.after = self.settle
+        self._patient: Poller | None = None
+        self._rest = rest
         self._heap: list[tuple[int, int, Source]] = []
         self._order = itertools.count()
         self._pacing: asyncio.TimerHandle | None = None
@@ -112,6 +114,21 @@ class MediaLoop:
         self.departures.ride()
         self._arm()
 
+    def poller_for(self, access: AccessLink | None) -> Poller:
+        """Who reads the sockets of a peer behind this emulated link. What a link delays anyway may wait twice as long
+        to be read, and then comes in larger batches."""
+        if access is None or access.conditions.down.delay < self._rest:
+            return self.poller
+        if self._patient is None:
+            self._patient = Poller(2 * self._rest)
+            self._patient.after = self._settle_patiently
+        return self._patient
+
+    def _settle_patiently(self) -> None:
+        assert self._patient is not None
+        self.poller.realtime_offset_us = self._patient.realtime_offset_us
+        self.settle()
+
     def _space_departures(self, grid_us: int) -> None:
         """Held packets leave on the grid of frames, as early as late."""
         self.departures.rest_us, self.departures.early_us = grid_us, grid_us // 2
@@ -144,3 +161,5 @@ class MediaLoop:
         self.departures.close()
         self.arrivals.close()
         self.poller.close()
+        if self._patient is not None:
+            self._patient.close()

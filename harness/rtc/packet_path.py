@@ -56,6 +56,7 @@ class PacketPath:
         self._protect: Callable[..., int] | None = None
         self._send_context: object = None
         self._held: HeldPackets | None = None
+        self._poller = media.poller
 
     def _open(self) -> None:
         """The transport is connected: take packets from its socket."""
@@ -68,7 +69,8 @@ class PacketPath:
         if access is not None:  # chosen once: a path without an emulated link pays nothing for those that have one
             self._held, drain = access.receiver(self.take_held), self._hold
             self.transport.late = self.take_held
-        self.media.poller.add(self.transport.socket, drain)
+        self._poller = self.media.poller_for(access)
+        self._poller.add(self.transport.socket, drain)
         self._take(self.media.inbox.put(self.transport.early_packets()))
 
     async def close(self) -> None:
@@ -78,7 +80,7 @@ class PacketPath:
     def _shut(self) -> None:
         self.media.peers.discard(self)
         if self.transport.socket is not None:
-            self.media.poller.remove(self.transport.socket)
+            self._poller.remove(self.transport.socket)
 
     # -- packets in ----------------------------------------------------------------------------------------------
 

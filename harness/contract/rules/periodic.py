@@ -29,6 +29,8 @@ class Cadence(Check):
         self._network: dict[tuple[str, str], Record] = {}
         self._live: dict[Machine, _Watched] = {}
         self._looking = False
+        periods = self.profile.periods
+        self._periods = {"pub.quality": periods.publish_quality, "play.quality": periods.play_quality}
 
     def publishing(self, presence: Presence, record: Record, machine: Machine) -> None:
         self._watch(presence, record, machine, self.profile.periods.publish_quality)
@@ -75,14 +77,8 @@ class Cadence(Check):
             watched.since = now
 
     def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._spacing(presence, record, machine, self.profile.periods.publish_quality)
-
-    def play_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._spacing(presence, record, machine, self.profile.periods.play_quality)
-
-    def _spacing(self, presence: Presence, record: Record, machine: Machine, period: float) -> None:
         self.exercised += 1
-        last = machine.quality
+        last, period = machine.quality, self._periods[record.name]
         if machine.state == "IDLE" and machine.stop is None:
             subject = presence.subject(stream=machine.stream)
             self.broken("quality comes between REQ and IDLE", "in IDLE", [machine.record], subject, guilty=record)
@@ -91,6 +87,8 @@ class Cadence(Check):
                 f"quality comes every {period:g} s", f"{record.t - last.t:.2f} s apart", [last],
                 presence.subject(stream=machine.stream), guilty=record,
             )  # fmt: skip
+
+    play_quality = publish_quality
 
     def network_quality(self, client: Client, record: Record) -> None:
         where = (client.name, record.room)
@@ -112,12 +110,6 @@ class Cadence(Check):
 
 class Ranges(Check):
     def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._quality(presence, record, machine)
-
-    def play_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self._quality(presence, record, machine)
-
-    def _quality(self, presence: Presence, record: Record, machine: Machine) -> None:
         self.exercised += 1
         given, last = record.args, machine.quality
         wrong = _out_of_range(given)
@@ -131,6 +123,8 @@ class Ranges(Check):
                 "bytes never go down within a session", f"from {last.args.bytes} to {given.bytes}", [last],
                 presence.subject(stream=machine.stream), guilty=record,
             )  # fmt: skip
+
+    play_quality = publish_quality
 
     def network_quality(self, client: Client, record: Record) -> None:
         self.judged()

@@ -50,17 +50,7 @@ class UnplayEnds(StopEnds):
     def machine(self, presence: Presence, stream: str) -> Machine | None:
         return presence.plays.get(stream)
 
-    def play_first(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self.silence(presence, record, machine)
-
-    def play_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self.silence(presence, record, machine)
-
-    def stall(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self.silence(presence, record, machine)
-
-    def device(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self.silence(presence, record, machine)
+    play_first = play_quality = stall = device = StopEnds.silence
 
 
 class PlayFirsts(Check):

@@ -78,11 +78,7 @@ class UnpublishEnds(StopEnds):
     def machine(self, presence: Presence, stream: str) -> Machine | None:
         return presence.pubs.get(stream)
 
-    def publish_first(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self.silence(presence, record, machine)
-
-    def publish_quality(self, presence: Presence, record: Record, machine: Machine) -> None:
-        self.silence(presence, record, machine)
+    publish_first = publish_quality = StopEnds.silence
 
 
 class PublishFirsts(Check):
