@@ -120,14 +120,9 @@ class MediaLoop:
         if access is None or access.conditions.down.delay < self._rest:
             return self.poller
         if self._patient is None:
-            self._patient = Poller(2 * self._rest)
-            self._patient.after = self._settle_patiently
+            self._patient = Poller(2 * self._rest, beside=self.poller)
+            self._patient.after = self.settle
         return self._patient
-
-    def _settle_patiently(self) -> None:
-        assert self._patient is not None
-        self.poller.realtime_offset_us = self._patient.realtime_offset_us
-        self.settle()
 
     def _space_departures(self, grid_us: int) -> None:
         """Held packets leave on the grid of frames, as early as late."""

@@ -21,11 +21,13 @@ from typing import Any
 class Poller:
     """Sockets of one process, drained together.
 
-    rest: seconds between a drain and the next look (a forwarder wants about 2 ms, a generator 10 ms).
+    rest: seconds between a drain and the next look (a forwarder wants about 2 ms, a generator 10 ms). beside: another
+    poller, whose clock this one keeps as well.
     """
 
-    def __init__(self, rest: float) -> None:
+    def __init__(self, rest: float, beside: Poller | None = None) -> None:
         self._rest = rest
+        self._clock = beside or self
         self._selector = system_selector()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._selector.fileno(), self._wake)
@@ -43,7 +45,7 @@ class Poller:
             self._selector.unregister(sock)
 
     def _wake(self) -> None:
-        self.realtime_offset_us = (time.monotonic_ns() - time.time_ns()) // 1000
+        self._clock.realtime_offset_us = (time.monotonic_ns() - time.time_ns()) // 1000
         for key, _ in self._selector.select(0):
             key.data()
         if self.after is not None:

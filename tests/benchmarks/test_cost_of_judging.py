@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -58,7 +59,10 @@ def judged(path: Path) -> dict[str, Any]:
 @pytest.mark.benchmark(timer=time.process_time)  # of one core, whatever else the machine has to do
 def test_records_judged_a_second(benchmark: Any, traces: dict[int, Path]) -> None:
     profile = load_profile("reference")
+    gc.collect()
+    gc.freeze()  # what pytest holds is not the judge's to look through
     judgement = benchmark.pedantic(judge_file, (traces[100_000], profile), rounds=5, warmup_rounds=1)
+    gc.unfreeze()
     assert judgement.verdict is Verdict.PASS
     rate = 100_000 / benchmark.stats["median"]
     print(f"\n{rate:,.0f} records judged a second of CPU, parsing included")
