@@ -60,7 +60,8 @@ class ExtraInfo(Check):
     def result(self, record: Record, call: Record, client: Client, presence: Presence | None) -> None:
         if call.name not in ("set_room_extra", "set_stream_extra"):
             return
-        self._settled(call, record)
+        if record.args.result != "fail" or not client.cut_since(call):  # else it may have come about all the same
+            self._settled(call, record)
         if record.args.result != "ok":
             return
         room = self.world.rooms.get(call.room)
@@ -111,12 +112,14 @@ class ExtraInfo(Check):
                 self._known.pop((presence, f"stream {item.id}"), None)
             else:
                 self._known[presence, f"stream {item.id}"] = item.extra
-                self._late_joiner(presence, record, item.id, item.extra)
+                self._late_joiner(presence, record, item.id, item.user, item.extra)
 
-    def _late_joiner(self, presence: Presence, record: Record, stream: str, extra: str) -> None:
+    def _late_joiner(self, presence: Presence, record: Record, stream: str, user: str, extra: str) -> None:
         """The first ADD after IN carries what was acknowledged before the login."""
         call, login = self._stream.get((presence.room.name, stream)), presence.login
         if call is None or login is None or call.t + self.world.propagation > login.t:
+            return
+        if call.user != user or not self._same_stream(presence.room, call, stream):
             return
         self.judged()
         last = {call.args.extra, *(each.value for each in self._may_be_last(call))}
@@ -125,6 +128,11 @@ class ExtraInfo(Check):
                 "a late joiner is told the latest extra info with the stream", f"{extra!r}", [call, login],
                 presence.subject(stream=stream), guilty=record,
             )  # fmt: skip
+
+    @staticmethod
+    def _same_stream(room: Room, call: Record, stream: str) -> bool:
+        """Nobody has published another of that id since."""
+        return all(fact.begin.line < call.line for fact in room.stream_facts(stream))
 
     def _room_told(self, room: Room, call: Record, setter: Client) -> None:
         if self._room.get((room.name, call.args.key)) is call:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from harness.contract.check import Check
 from harness.contract.presence import INSIDE, TERMINAL, Client, Presence
 from harness.contract.room import Room
@@ -186,24 +184,23 @@ class OneSession(Check):
         room.emptied_at = None
 
     @staticmethod
-    def _room_was_empty(room: Room, presence: Presence) -> bool:
-        return not any(OneSession._others(room, presence))
+    def _others(room: Room, presence: Presence) -> list[Presence]:
+        return [other for other in room.presences.values() if other.client.user != presence.client.user]
 
-    @staticmethod
-    def _others(room: Room, presence: Presence) -> Iterator[bool]:
-        """For each client of somebody else that seems to be in: is it certain?"""
-        for other in room.presences.values():
-            if other.client.user != presence.client.user:
-                yield room.users.holds(other.client.user)
+    def _room_was_empty(self, room: Room, presence: Presence) -> bool:
+        return not self._others(room, presence)
 
     def _compare(self, room: Room, presence: Presence, record: Record) -> None:
         assert room.session is not None
         known, since = room.session
-        others = list(self._others(room, presence))
-        if any(others) and record.args.session != known:
-            self.broken(
-                "all who are in a room have one session", "another one", [since], presence.subject(), guilty=record
-            )
+        others = self._others(room, presence)
+        for other in others:
+            if room.users.holds(other.client.user) and other.session and other.session != record.args.session:
+                self.broken(
+                    "all who are in a room have one session", "another one", [other.entered], presence.subject(),
+                    guilty=record,
+                )  # fmt: skip
+                break
         empty_for = record.t - room.emptied_at if room.emptied_at is not None else 0.0
         was_empty = not others and empty_for > self.profile.room_grace + self.world.propagation
         if was_empty and record.args.session == known:
