@@ -260,7 +260,16 @@ class Ends:
             del presence.room.outages[presence.client.user]
 
     def reconnectable(self, presence: Presence) -> None:
-        """Nothing keeps it from coming back any more: from now on it may be here again."""
+        """Nothing keeps it from coming back any more: from now on it may be here again.
+
+        Of one that left meanwhile the service may hear now what was held back, and then wait for its silence anew.
+        """
+        now, silence = self._world.now, self._world.profile.heartbeat[1]
+        if not presence.open:
+            for fact in (*self._owned(presence), *self._own_streams(presence)):
+                if fact.may_until is not None and fact.may_until >= now:
+                    fact.may_until = max(fact.may_until, now + silence)
+            return
         for fact in (*self._owned(presence), *self._own_streams(presence)):
             if fact.cause == "outage":
                 fact.may_until = None

@@ -257,8 +257,7 @@ class World:
     def _healed(self, client: Client, record: Record) -> None:
         client.fault = None
         for presence in client.rooms.values():
-            if presence.open:
-                self._ends.reconnectable(presence)
+            self._ends.reconnectable(presence)
             outage = presence.room.outages.get(client.user)
             if presence.state in INSIDE and outage is not None and outage.presence is presence:
                 self.timers.at(self.now + self.propagation, self._unnoticed, outage, record)

@@ -203,6 +203,16 @@ class SecondLogin(RefusedCall):
 
 
 class StreamTaken(RefusedCall):
+    def begin(self) -> None:
+        super().begin()
+        self._first: dict[tuple[str, int], Fact] = {}  # the second call: the stream that has its id
+
+    def result(self, record: Record, call: Record, client: Client, presence: Presence | None) -> None:
+        first = self._first.pop((call.client, call.op), None)
+        if first is not None and not first.holds:  # it may have ended before the call arrived
+            self._due.pop((call.client, call.op), None)
+        super().result(record, call, client, presence)
+
     def call(self, record: Record, client: Client, presence: Presence | None) -> None:
         if record.name != "publish" or presence is None or not presence.inside or client.destroyed is not None:
             return
@@ -216,6 +226,7 @@ class StreamTaken(RefusedCall):
             if taken is not None:
                 codes = () if self._token_over(presence) else self.profile.codes.stream_taken
                 self.must_fail(record, codes, "another user publishes a stream of this id")
+                self._first[record.client, record.op] = taken
                 self.later(self.world.now + self.world.propagation, self._first_goes_on, taken, taken.since, record)
                 return
 

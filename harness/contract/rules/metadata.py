@@ -140,7 +140,11 @@ class ExtraInfo(Check):
 
     def _stream_told(self, room: Room, call: Record, setter: Client) -> None:
         live = any(fact.holds for fact in room.stream_facts(call.args.stream))
-        if live and self._stream.get((room.name, call.args.stream)) is call:
+        if (
+            live
+            and self._same_stream(room, call, call.args.stream)
+            and self._stream.get((room.name, call.args.stream)) is call
+        ):
             self._told(room, call, f"stream {call.args.stream}")
 
     def _told(self, room: Room, call: Record, key: str) -> None:

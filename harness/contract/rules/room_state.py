@@ -195,7 +195,8 @@ class OneSession(Check):
         known, since = room.session
         others = self._others(room, presence)
         for other in others:
-            if room.users.holds(other.client.user) and other.session and other.session != record.args.session:
+            certain = any(fact.owner is other and fact.holds for fact in room.users.of(other.client.user))
+            if certain and other.session and other.session != record.args.session:
                 self.broken(
                     "all who are in a room have one session", "another one", [other.entered], presence.subject(),
                     guilty=record,

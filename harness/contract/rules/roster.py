@@ -23,7 +23,9 @@ REASONS = {
     "retry": {DISCONNECTED, SILENT},
     "failed": {DISCONNECTED, STOPPED, REMOVED},
 }
-BY_CALL = frozenset(("unpublish", "logout", "kick", "relogin"))  # of several at once, any may be what ended it
+BY_CALL = frozenset(
+    ("unpublish", "logout", "kick", "relogin", "destroy")
+)  # of several at once, any may be what ended it
 
 
 class RosterCheck(Check):
