@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,6 @@ class AccessLink:
 
     def sender(self, transmit: Callable[[Any], object]) -> Callable[[bytes | memoryview], None]:
         """What sends a packet over the link and then by `transmit`; raises what that does when it is called at once."""
-        up, now_us = self.up, self.now_us
 
         def depart(packets: list[bytes], times_us: list[int]) -> None:
             for data in packets:
@@ -57,15 +57,21 @@ class AccessLink:
                     self.send_errors += 1
 
         held = HeldPackets(self._media.departures, depart)
+        up, clock, offset_us = self.up, time.monotonic_ns, self._media.clock_offset_us
+        waiting, times = held.packets, held.times_us
 
         def send(data: bytes | memoryview) -> None:
-            now = now_us()
+            now = clock() // 1000 + offset_us
             for due in up.offer(now, len(data)):
-                if due <= now and not held.times_us:
+                if times and due >= times[-1]:
+                    waiting.append(bytes(data))
+                    times.append(due)
+                elif due <= now and not times:
                     transmit(data)
+                    continue
                 else:
                     held.put(bytes(data), due)
-                    self._all_sent_us = due
+                self._all_sent_us = due
 
         return send
 
@@ -96,10 +102,12 @@ class AccessLink:
         """Send what arrived over the link, in the order of arrival at whichever socket: the link has one queue."""
         arrived, self._arrived = self._arrived, []
         first = arrived[0][0]
-        if all(batch[0] is first for batch in arrived):  # of one socket, and so in order
+        if len(arrived) == 1 or all(batch[0] is first for batch in arrived):  # of one socket, and so in order
             for _, packets, sizes, times in arrived:
                 through, times_due = self.down.offer_all(packets, sizes, times)
-                first.extend(_copied(through) if self.down.link.duplicate else through, times_due)
+                link = self.down.link
+                through = _copied(through) if link.duplicate else through
+                first.extend(through, times_due, ordered=not link.reorder)
             return
         entries = [
             (at, held, packet)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import accumulate, repeat
+from itertools import accumulate, cycle, islice, repeat
 from operator import add
 from statistics import NormalDist
 from typing import Any
@@ -16,7 +17,8 @@ WIRE_BYTES = 28  # of IPv4 and UDP headers: a rate is one of IP packets
 LOST: tuple[int, ...] = ()
 _CUT = 3.0  # standard deviations beyond which normal jitter is cut
 _NEVER = 1e12  # packets
-_STEPS = 512  # of a distribution's table: a draw from it costs a fraction of one from the formula
+_STEPS = 512  # of a distribution's table
+_ROUND = 8191  # packets after which their jitter comes round again
 
 
 @lru_cache
@@ -30,11 +32,13 @@ def _quantiles(distribution: str) -> tuple[float, ...]:
     return tuple(max(-_CUT, min(_CUT, NormalDist().inv_cdf(share))) for share in shares)
 
 
-def _delays(link: Link) -> list[int]:
-    """The delays of the link in microseconds, each as likely as any other."""
+def _delays(link: Link, dice: random.Random) -> list[int]:
+    """The delays of the next packets in microseconds, which come round again: drawn beforehand, as a draw for each
+    packet costs as much as all the rest that is done to it."""
     if not link.jitter:
         return [round(link.delay * 1_000_000)]
-    return [max(0, round((link.delay + q * link.jitter) * 1_000_000)) for q in _quantiles(link.distribution)]
+    each = [max(0, round((link.delay + q * link.jitter) * 1_000_000)) for q in _quantiles(link.distribution)]
+    return dice.choices(each, k=_ROUND)
 
 
 class EmulatedLink:
@@ -46,7 +50,7 @@ class EmulatedLink:
     """
 
     __slots__ = (
-        "_bad", "_burst", "_delays", "_dice", "_doubles", "_free_us", "_last_us", "_loss", "_plain", "_queue_us",
+        "_at", "_bad", "_burst", "_delays", "_dice", "_doubles", "_free_us", "_last_us", "_loss", "_plain", "_queue_us",
         "_random", "_reorder", "_spared", "cut", "doubled", "link", "longest_us", "lost", "offered", "overflowed",
         "queued_us", "reordered",
     )  # fmt: skip
@@ -62,7 +66,7 @@ class EmulatedLink:
     def change(self, link: Link) -> None:
         """From now on the link is like this. What is under way arrives as it was to arrive."""
         self.link = link
-        self._delays = _delays(link)
+        self._delays, self._at = _delays(link, self._dice), 0
         self._reorder = link.reorder
         self._burst = link.burst
         self._loss = link.loss if link.burst is None else 0.0
@@ -96,8 +100,9 @@ class EmulatedLink:
         if not self._plain or not self._spared:
             return self._offer_further(now_us, size)
         self._spared -= 1
-        delays = self._delays
-        due = now_us + (delays[int(self._random() * _STEPS)] if len(delays) > 1 else delays[0])
+        at = self._at
+        due = now_us + self._delays[at]
+        self._at = at + 1 if at + 1 < len(self._delays) else 0
         if due >= self._last_us:
             self._last_us = due
             return (due,)
@@ -109,9 +114,7 @@ class EmulatedLink:
         if self._plain and not 0 <= self._spared < count and not self._reorder:
             self.offered += count
             self._spared -= count
-            choices = self._delays
-            delays = self._dice.choices(choices, k=count) if len(choices) > 1 else repeat(choices[0])
-            due = list(accumulate(map(add, times_us, delays), max, initial=self._last_us))
+            due = list(accumulate(map(add, times_us, self._next_delays(count)), max, initial=self._last_us))
             self._last_us = due[-1]
             return packets, due[1:]
         through = [
@@ -120,6 +123,16 @@ class EmulatedLink:
             for due in self.offer(now, size)
         ]  # fmt: skip
         return [data for data, _ in through], [due for _, due in through]
+
+    def _next_delays(self, count: int) -> Iterable[int]:
+        delays, at = self._delays, self._at
+        if len(delays) == 1:
+            return repeat(delays[0])
+        end = self._at = at + count
+        if end < len(delays):
+            return delays[at:end]
+        self._at = end % len(delays)
+        return islice(cycle(delays), at, end)
 
     def _offer_further(self, now_us: int, size: int) -> tuple[int, ...]:
         link = self.link
@@ -168,8 +181,9 @@ class EmulatedLink:
         return math.ceil(self._free_us)
 
     def _due(self, left_us: int) -> int:
-        delays = self._delays
-        due = left_us + (delays[int(self._random() * _STEPS)] if len(delays) > 1 else delays[0])
+        at = self._at
+        due = left_us + self._delays[at]
+        self._at = at + 1 if at + 1 < len(self._delays) else 0
         if due >= self._last_us:
             self._last_us = due
             return due

@@ -101,19 +101,20 @@ class HeldPackets:
         if not at:
             self._watch()
 
-    def extend(self, packets: list[Any], times_us: list[int]) -> None:
-        """Many at once, most of the time in order."""
+    def extend(self, packets: list[Any], times_us: list[int], *, ordered: bool) -> None:
+        """Many at once. ordered: their times are known to rise."""
         if not packets:
             return
         held = self.times_us
-        if (held and times_us[0] < held[-1]) or times_us != sorted(times_us):
+        if held and times_us[0] >= held[-1] and (ordered or times_us == sorted(times_us)):
+            self.packets += packets
+            held += times_us
+        elif held or not ordered:
             for packet, due in zip(packets, times_us, strict=True):
                 self.put(packet, due)
-            return
-        begins = not held
-        self.packets.extend(packets)
-        held.extend(times_us)
-        if begins:
+        else:
+            self.packets += packets
+            held += times_us
             self._watch()
 
     def _watch(self) -> None:

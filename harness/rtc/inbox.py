@@ -12,12 +12,13 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import accumulate, repeat
 
 from pylibsrtp import ffi as _ffi
 
 SLOTS = 32
 SLOT_BYTES = 2048
+STARTS = tuple(range(0, SLOTS * SLOT_BYTES, SLOT_BYTES))
 _CONTROL_BYTES = 32  # one control message header and one struct timespec
 _MSG_DONTWAIT = 0x40
 _timestamps = struct.Struct("=16xqq")
@@ -44,7 +45,7 @@ class _Message(ctypes.Structure):
 
 
 class Inbox:
-    """Slots of one process. After `receive`, packet i lies at `bytes[i * SLOT_BYTES:]`.
+    """Slots of one process. After `receive`, packet i lies at `bytes[starts[i]:]`, which is `i * SLOT_BYTES`.
 
     lengths: bytes of each packet. times: microseconds of CLOCK_REALTIME at which the kernel had it. pointers and
     length are libsrtp's, which decrypts in place.
@@ -56,6 +57,7 @@ class Inbox:
         base = _ffi.from_buffer("unsigned char[]", self.bytes)
         self.pointers = [base + slot * SLOT_BYTES for slot in range(SLOTS)]
         self.length = _ffi.new("int *")
+        self.starts: Sequence[int] = STARTS
         self.lengths: list[int] = []
         self.times: list[int] = []
         self._receive = self._prepare() if sys.platform == "linux" else None
@@ -116,16 +118,10 @@ class Inbox:
 
     def refill(self, packets: list[HeldDatagram], times: list[int]) -> None:
         """Datagrams that were held until now, at most SLOTS of them."""
-        at, count = 0, len(packets)
-        while at < count:
-            source, slot, _ = packets[at]
-            end = at + 1
-            while end < count and packets[end][1] - slot == end - at and packets[end][0] is source:
-                end += 1  # what lies in a row is copied at once
-            size = (end - at - 1) * SLOT_BYTES + packets[end - 1][2]
-            start, begin = at * SLOT_BYTES, slot * SLOT_BYTES
-            self.view[start : start + size] = memoryview(source.bytes)[begin : begin + size]
-            at = end
+        buffer = self.bytes
+        for start, (source, slot, length) in zip(STARTS, packets, strict=False):
+            begin = source.starts[slot]
+            buffer[start : start + length] = memoryview(source.bytes)[begin : begin + length]
         self.lengths = [length for _, _, length in packets]
         self.times = times
 
@@ -133,16 +129,19 @@ class Inbox:
 class HeldBatch:
     """What an inbox held, copied, to be worked on in place later as the inbox would have been.
 
-    datagrams: one for every slot. lengths, times: as of an Inbox.
+    datagrams: all of them. starts, lengths, times: as of an Inbox.
     """
 
-    __slots__ = ("bytes", "datagrams", "length", "lengths", "pointers", "times")
+    __slots__ = ("bytes", "datagrams", "length", "lengths", "pointers", "starts", "times")
 
     def __init__(self, inbox: Inbox) -> None:
-        lengths = inbox.lengths
-        self.bytes = bytearray(inbox.view[: (len(lengths) - 1) * SLOT_BYTES + lengths[-1]])
+        view, lengths = inbox.view, inbox.lengths
+        filled = zip(STARTS, lengths, strict=False)
+        # Close together: copying the slots with the room between them would cost three times as much.
+        self.bytes = bytearray().join([view[start : start + length] for start, length in filled])
+        self.starts = list(accumulate(lengths, initial=0))
         base = _ffi.from_buffer("unsigned char[]", self.bytes)
-        self.pointers = [base + start for start in range(0, len(self.bytes), SLOT_BYTES)]
+        self.pointers = [base + start for start in self.starts]
         self.length = inbox.length
         self.lengths, self.times = lengths, inbox.times
         self.datagrams: list[HeldDatagram] = list(zip(repeat(self), range(len(lengths)), lengths, strict=False))
@@ -152,18 +151,19 @@ class HeldAlone:
     """A datagram by itself."""
 
     __slots__ = ("bytes",)
+    starts = (0,)
 
     def __init__(self, data: bytes) -> None:
         self.bytes = data
 
 
-# Where a received datagram lies: in what, in which slot of it, and its length. One copy for all of a batch, which as a
-# rule comes out together, costs less than one for each.
+# Where a received datagram lies: in what, as which of it, and its length. One copy for all of a batch, which as a rule
+# comes out together, costs less than one for each.
 HeldDatagram = tuple[HeldBatch | HeldAlone, int, int]
 
 
 def alone(datagram: HeldDatagram) -> HeldDatagram:
     """The same datagram again, which nobody works on in place."""
     source, slot, length = datagram
-    start = slot * SLOT_BYTES
+    start = source.starts[slot]
     return HeldAlone(bytes(source.bytes[start : start + length])), 0, length

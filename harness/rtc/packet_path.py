@@ -14,7 +14,7 @@ from harness.rtc import rtcp
 from harness.rtc.adapter import SecureTransport
 from harness.rtc.held import HeldPackets
 from harness.rtc.inbound import InboundStream
-from harness.rtc.inbox import SLOT_BYTES, SLOTS, HeldBatch, HeldDatagram, Inbox
+from harness.rtc.inbox import SLOTS, HeldBatch, HeldDatagram, Inbox
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import HeaderExtensions, OutboundStream, write_packet
 from harness.rtc.sections import MID, Section
@@ -116,9 +116,9 @@ class PacketPath:
         if self not in media.peers:
             return
         inbox, from_run_clock = media.inbox, media.from_unix_us
+        unix_us = [time_us - from_run_clock for time_us in times_us]
         for at in range(0, len(packets), SLOTS):
-            held = packets[at : at + SLOTS]
-            times = [time_us - from_run_clock for time_us in times_us[at : at + SLOTS]]
+            held, times = packets[at : at + SLOTS], unix_us[at : at + SLOTS]
             (batch, first, _), end = held[0], held[0][1] + len(held)
             if isinstance(batch, HeldBatch) and held == batch.datagrams[first:end]:
                 # All in a row, as most of the time: worked on where they lie.
@@ -136,13 +136,13 @@ class PacketPath:
         """The hot path: everything it needs is a local name, and the common packet takes no call but its stream's."""
         inbound, inbox = self.inbound, self.media.inbox
         buffer, pointers, length_box = inbox.bytes, inbox.pointers, inbox.length
-        lengths, times = inbox.lengths, inbox.times
+        starts, lengths, times = inbox.starts, inbox.lengths, inbox.times
         unprotect, context = self._unprotect, self._receive_context
         sequence_id, arrivals, estimating = self._sequence_id, self._feedback.arrivals, self._estimator is not None
         to_run_clock = self.media.from_unix_us
         received = 0
         for slot in range(begin, end):
-            start, length = slot * SLOT_BYTES, lengths[slot]
+            start, length = starts[slot], lengths[slot]
             first, second, sequence, timestamp, ssrc = _unpack_header(buffer, start)
             if length < 12 or not 127 < first < 192:
                 self.transport.hand_back(bytes(buffer[start : start + length]))
@@ -289,7 +289,8 @@ class PacketPath:
             self.packets_rejected += 1
             return
         try:
-            for packet in rtcp.parse(bytes(inbox.bytes[slot * SLOT_BYTES : slot * SLOT_BYTES + length])):
+            start = inbox.starts[slot]
+            for packet in rtcp.parse(bytes(inbox.bytes[start : start + length])):
                 self._on_rtcp_packet(packet, arrival_us)
         except (ValueError, struct.error):
             self.packets_rejected += 1

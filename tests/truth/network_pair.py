@@ -15,7 +15,6 @@ from harness.rtc.conditions import Conditions, Link
 from harness.rtc.emulated_link import EmulatedLink
 from harness.rtc.inbound import InboundStream
 from harness.rtc.inbound_video import InboundVideo
-from harness.rtc.inbox import SLOT_BYTES
 from harness.rtc.media_loop import MediaLoop
 from harness.rtc.outbound import OutboundStream
 from harness.rtc.peer import Peer
@@ -42,7 +41,7 @@ class LoggedLink(EmulatedLink):
         due: list[int] = []
         for packet, size, now in zip(packets, sizes, times_us, strict=True):
             times = self.offer(now, size)
-            first, second, sequence = struct.unpack_from("!BBH", packet[0].bytes, packet[1] * SLOT_BYTES)
+            first, second, sequence = struct.unpack_from("!BBH", packet[0].bytes, packet[0].starts[packet[1]])
             if 127 < first < 192 and 191 < second < 224:
                 self.copies_of_reports += max(0, len(times) - 1)
             elif 127 < first < 192:
